@@ -1,0 +1,1 @@
+"""What is built: the Dagster code location, one folder per stage in the order data flows."""

@@ -1,0 +1,1 @@
+"""Stage 7: retrieval models trained on a release."""

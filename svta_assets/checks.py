@@ -1,0 +1,103 @@
+"""Asset checks: they show stored verdicts and facts. The gates themselves act in the downstream asset."""
+
+import dagster as dg
+import polars as pl
+
+from svta_assets.checkpoints.assets import model_checkpoints
+from svta_assets.clusters.assets import clusters
+from svta_assets.labels.assets import labels
+from svta_assets.partitions import categories, models
+from svta_assets.splits.assets import splits
+from svta_assets.texts.assets import llm_descriptions
+from svta_assets.videos.assets import videos
+from svta_assets.workspace import Workspace, open_workspace
+from svta_resources.home import HomeResource
+
+
+@dg.asset_check(asset=llm_descriptions, partitions_def=categories, description="No two pairs share an LLM caption.")
+def descriptions_are_distinct(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    rows = open_workspace(home.open()).catalog.read("descriptions", context.partition_key)
+    written = rows.filter(pl.col("origin") == "llm")
+    repeated = written.height - written["caption"].n_unique()
+    return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated": repeated, "descriptions": rows.height})
+
+
+@dg.asset_check(
+    asset=videos, partitions_def=categories, description="Every current clip is an object in the store of its size."
+)
+def current_clips_exist(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    work = open_workspace(home.open())
+    clips = work.catalog.read("clips", context.partition_key).filter("current")
+    present = {item.key for item in work.store.list(f"clips/{context.partition_key}") if item.size}
+    missing = [uri for uri in clips["uri"] if uri not in present]
+    return dg.AssetCheckResult(passed=not missing, metadata={"missing": len(missing), "current": clips.height})
+
+
+@dg.asset_check(
+    asset=videos,
+    partitions_def=categories,
+    description="Every description has an accepted clip, or the share that lacks one is shown.",
+)
+def every_pair_has_a_clip(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    work = open_workspace(home.open())
+    pairs = work.catalog.read("descriptions", context.partition_key).height
+    current = work.catalog.read("clips", context.partition_key).filter("current").height
+    return dg.AssetCheckResult(
+        passed=current >= pairs,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"pairs": pairs, "with an accepted clip": current},
+    )
+
+
+@dg.asset_check(asset=labels, partitions_def=categories, description="Sourced label facts stand as the source has them.")
+def sourced_facts_are_kept(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    work = open_workspace(home.open())
+    texts = work.catalog.read("texts").select(pl.col("text_id").alias("pair_id"), pl.col("is_anomaly").alias("sourced"))
+    joined = work.catalog.read("labels", context.partition_key).join(texts, on="pair_id")
+    changed = joined.filter(pl.col("is_anomaly") != pl.col("sourced")).height
+    return dg.AssetCheckResult(passed=changed == 0, metadata={"changed": changed, "sourced": joined.height})
+
+
+@dg.asset_check(asset=clusters, description="Whether the current taxonomy version may be used (gate before splits).")
+def taxonomy_is_approved(home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.gates import taxonomy_approval
+
+    verdict = taxonomy_approval(open_workspace(home.open()))
+    return dg.AssetCheckResult(passed=verdict.passed, metadata={"verdict": verdict.level, "reason": verdict.reason})
+
+
+def _shown(work: Workspace, gates: tuple[str, ...], partition: str) -> dg.AssetCheckResult:
+    from svta_assets.gates import stored_verdicts
+
+    verdicts = stored_verdicts(work, list(gates), partition)
+    severity = dg.AssetCheckSeverity.WARN if all(v.passed for v in verdicts) else dg.AssetCheckSeverity.ERROR
+    metadata = {verdict.gate: f"{verdict.level}: {verdict.reason}" for verdict in verdicts}
+    fine = bool(verdicts) and all(verdict.level == "ok" for verdict in verdicts)
+    return dg.AssetCheckResult(passed=fine, severity=severity, metadata=metadata)
+
+
+@dg.asset_check(asset=splits, description="Verdicts of the gates that splits asked before it started.")
+def gates_before_splits(home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.gates import GATES_BEFORE
+
+    return _shown(open_workspace(home.open()), GATES_BEFORE["splits"], "all")
+
+
+@dg.asset_check(
+    asset=model_checkpoints, partitions_def=models, description="Verdicts of the gates that training asked first."
+)
+def gates_before_training(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.gates import GATES_BEFORE
+
+    return _shown(open_workspace(home.open()), GATES_BEFORE["model_checkpoints"], context.partition_key)
+
+
+CHECKS = [
+    descriptions_are_distinct,
+    current_clips_exist,
+    every_pair_has_a_clip,
+    sourced_facts_are_kept,
+    taxonomy_is_approved,
+    gates_before_splits,
+    gates_before_training,
+]

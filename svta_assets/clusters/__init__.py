@@ -1,0 +1,1 @@
+"""Stage 5: final categories by k-means over label names."""

@@ -1,0 +1,1 @@
+"""Stage 4: label facts with their origins."""

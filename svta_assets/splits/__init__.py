@@ -1,0 +1,1 @@
+"""Stage 6: sticky 7:1:2 splits and the release."""

@@ -1,0 +1,61 @@
+"""From current clips, labels and categories to a release."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from svta_assets.splits.assign import assign, small_categories
+from svta_assets.workspace import Workspace, utc_now
+from svta_resources.errors import SvtaError
+
+
+@dataclass(frozen=True)
+class Written:
+    """A release as written: its rows, its hash, and whether it differs from the one before."""
+
+    rows: pl.DataFrame
+    release: str
+    is_new: bool
+    small: list[str]
+    generators: list[str]
+
+
+def write_splits_and_release(work: Workspace) -> Written:
+    """Split what is new, write `splits`, and write the release when anything changed."""
+    from svta_models.release import release_log, write_release
+
+    pairs = releasable_pairs(work)
+    if pairs.is_empty():
+        raise SvtaError("no pair has both an accepted clip and a label: materialize videos and labels first")
+    existing = work.catalog.read("splits")
+    rows = work.catalog.publish("splits", "all", assign(pairs, existing, utc_now()))
+    release = pairs.join(rows.select("pair_id", "split"), on="pair_id").drop("generator")
+    log = release_log(work.store)
+    digest = write_release(work.store, release)
+    is_new = not log or log[-1].hash != digest
+    generators = sorted(set(pairs["generator"]))
+    if is_new:
+        _record(work, release, digest, generators)
+    return Written(release, digest, is_new, small_categories(pairs), generators)
+
+
+def releasable_pairs(work: Workspace) -> pl.DataFrame:
+    """Pairs with a current accepted clip and a final category: the columns of a release but for `split`."""
+    clips = work.catalog.read("clips").filter("current")
+    assignments = work.catalog.read("assignments").select("pair_id", "final_category", "kind", "group")
+    names = ("pair_id", "clip_id", "uri", "sha256", "caption", "category", "generator")
+    return clips.select(names).join(assignments, on="pair_id").sort("pair_id")
+
+
+def _record(work: Workspace, release: pl.DataFrame, digest: str, generators: list[str]) -> None:
+    counts = dict(release["split"].value_counts().iter_rows())
+    taxonomy = work.catalog.read("categories")["taxonomy"][0]
+    row = {
+        "release": digest,
+        "pairs": release.height,
+        **{split: counts.get(split, 0) for split in ("train", "val", "test")},
+        "taxonomy": taxonomy,
+        "generator": ", ".join(generators),
+        "at": utc_now(),
+    }
+    work.catalog.append("releases", "all", [row])

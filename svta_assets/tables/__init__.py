@@ -1,0 +1,1 @@
+"""Stage 8: evaluations and the paper's tables."""

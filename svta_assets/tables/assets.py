@@ -1,0 +1,47 @@
+"""`eval_tables`: evaluates a model and renders the paper's tables from all current rows."""
+
+import dagster as dg
+from pydantic import Field
+
+from svta_assets.checkpoints.assets import model_checkpoints
+from svta_assets.partitions import models
+from svta_assets.results import OWNERS, Stopwatch, column_schema, result
+from svta_assets.workspace import prepare_workspace
+from svta_resources.home import HomeResource
+
+
+class EvaluationConfig(dg.Config):
+    """Which release gives the test pairs."""
+
+    release: str = Field(default="latest", description="latest, a name or a hash")
+
+
+@dg.asset(
+    group_name="tables",
+    partitions_def=models,
+    deps=[dg.AssetDep(model_checkpoints, partition_mapping=dg.IdentityPartitionMapping())],
+    kinds={"python", "pytorch"},
+    owners=OWNERS,
+    code_version="1",
+    metadata=column_schema("evaluations"),
+    description="R@1/5/10, MdR and MnR in both directions on the release's test split, with the paper's numbers beside "
+    "them; a rank for every query. Asks the gate train_meets_test first.",
+)
+def eval_tables(context: dg.AssetExecutionContext, config: EvaluationConfig, home: HomeResource) -> dg.MaterializeResult:
+    from svta_assets.tables.evaluate import evaluate_model
+    from svta_assets.tables.render import write_tables
+
+    work = prepare_workspace(home.open())
+    watch = Stopwatch(work, context.run_id, "eval_tables", context.partition_key)
+    rows = evaluate_model(work, context.partition_key, config.release)
+    tables = write_tables(work)
+    watch.record(rows.height)
+    newest = rows.filter(~rows["trained_on_shuffled"]).sort("at").filter(direction="t2v").row(-1, named=True)
+    metadata = {
+        "Table 2": dg.MetadataValue.md(tables["table2"]),
+        "T2V R@1": newest["r1"],
+        "T2V R@10": newest["r10"],
+        "T2V R@10 by chance": newest["r10_chance"],
+        "test pairs": newest["pairs"],
+    }
+    return result(rows, metadata, without=("at",))

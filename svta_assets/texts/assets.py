@@ -1,0 +1,78 @@
+"""`raw_texts` and `llm_descriptions`."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from svta_assets.partitions import categories
+from svta_assets.results import OWNERS, Stopwatch, column_schema, counts_table, result
+from svta_assets.workspace import prepare_workspace
+from svta_resources.home import HomeResource
+
+
+@dg.asset(
+    group_name="texts",
+    kinds={"python", "polars"},
+    owners=OWNERS,
+    code_version="1",
+    metadata=column_schema("texts"),
+    description="Collected texts: UCA, UCFCrime-AR, OOPS! and any CSV/JSONL from SVTA_SOURCES_DIR, else the packaged "
+    "sentences. Cleaned, flagged, and given their generation category; nothing is dropped without a row in rejects.",
+)
+def raw_texts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+    from svta_assets.texts.collect import collect_texts
+    from svta_assets.texts.stay import keep_categories
+
+    work = prepare_workspace(home.open())
+    watch = Stopwatch(work, context.run_id, "raw_texts")
+    folder = os.environ.get("SVTA_SOURCES_DIR")
+    collected = collect_texts(Path(folder) if folder else None, lambda texts: work.embedder().encode(texts))
+    texts = keep_categories(collected.texts, work.catalog.read("clips"))
+    work.catalog.publish("rejects", "raw_texts", collected.rejects)
+    texts = work.catalog.publish("texts", "all", texts)
+    watch.record(texts.height)
+    return result(texts, _sources(texts, collected.rejects.height, collected.report))
+
+
+def _sources(texts, rejects, report):  # type: ignore[no-untyped-def]
+    from svta_assets.texts.report import report_markdown
+
+    by_source = dict(texts["source"].value_counts(sort=True).iter_rows())
+    anomalous = int(texts["is_anomaly"].sum())
+    return {
+        "normal": texts.height - anomalous,
+        "anomalous": anomalous,
+        "rejected": rejects,
+        "sources": counts_table(by_source, "source", "texts"),
+        "source report": dg.MetadataValue.md(report_markdown(report)),
+    }
+
+
+@dg.asset(
+    group_name="texts",
+    partitions_def=categories,
+    deps=[dg.AssetDep(raw_texts, partition_mapping=dg.AllPartitionMapping())],
+    kinds={"python", "openai"},
+    owners=OWNERS,
+    code_version="1",
+    metadata=column_schema("descriptions"),
+    description="The caption of every pair of a category: collected texts passed through, and for the 23 seed "
+    "anomalies descriptions written by the language model over age, gender, culture, environment and camera.",
+)
+def llm_descriptions(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+    from svta_assets.texts.describe import describe_category
+
+    work = prepare_workspace(home.open())
+    category = context.partition_key
+    watch = Stopwatch(work, context.run_id, "llm_descriptions", category)
+    described = describe_category(work, category, context.run_id)
+    watch.record(described.rows.height, tokens=described.tokens)
+    origins = dict(described.rows["origin"].value_counts(sort=True).iter_rows())
+    examples = [f"- {caption}" for caption in described.rows["caption"].head(5)]
+    metadata = {
+        "origins": counts_table(origins, "origin", "descriptions"),
+        "rejected": described.rejects.height,
+        "examples": dg.MetadataValue.md("\n".join(examples) or "none"),
+    }
+    return result(described.rows, metadata)

@@ -1,0 +1,1 @@
+"""One reader per source format; each returns a `Reading` and knows nothing of the others."""

@@ -1,0 +1,84 @@
+"""`videos`: one current clip per description."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from svta_assets.partitions import categories
+from svta_assets.results import OWNERS, Stopwatch, column_schema, result
+from svta_assets.texts.assets import llm_descriptions
+from svta_assets.videos.plan import Mode
+from svta_assets.workspace import Workspace, prepare_workspace
+from svta_resources.home import HomeResource
+
+
+class VideosConfig(dg.Config):
+    """What a click does. A plain Materialize makes what is missing."""
+
+    mode: Mode = Field(
+        default=Mode.MISSING,
+        description="missing: pairs without a clip; stale: clips that would be made differently today; "
+        "retry_rejected: pairs whose clips were all rejected; new_take: another attempt for every pair",
+    )
+    only: list[str] = Field(default=[], description="restrict to these pair_ids; empty means all of the category")
+    confirm: bool = Field(default=False, description="run although the plan exceeds confirm_above_gpu_hours")
+
+
+@dg.asset(
+    group_name="videos",
+    partitions_def=categories,
+    deps=[dg.AssetDep(llm_descriptions, partition_mapping=dg.IdentityPartitionMapping())],
+    kinds={"python"},
+    owners=OWNERS,
+    code_version="1",
+    pool="gpu",
+    metadata=column_schema("clips"),
+    description="Clips of one generation category, made by the profile's video generator and checked by the quality "
+    "gates. Finished clips are published one by one: a killed run loses nothing and a re-run makes only the rest.",
+)
+def videos(context: dg.AssetExecutionContext, config: VideosConfig, home: HomeResource) -> dg.MaterializeResult:
+    work = prepare_workspace(home.open())
+    return materialize_category(context, work, context.partition_key, config)
+
+
+def materialize_category(
+    context: Any, work: Workspace, category: str, config: VideosConfig
+) -> dg.MaterializeResult:
+    """Make a category's clips and describe them; also used by the job `regenerate`."""
+    from svta_assets.videos.produce import Eta, produce, resident_pool
+    from svta_assets.videos.sizes import confirm_size
+
+    watch = Stopwatch(work, context.run_id, "videos", category)
+    confirm_size(work, category, config.mode, config.only or None, config.confirm)
+    eta = Eta(context.log.info, f"videos {category}")
+    outcome = produce(work, category, config.mode, config.only or None, resident_pool(work), eta)
+    watch.record(outcome.made, worker_seconds=outcome.worker_seconds)
+    if outcome.failed and not outcome.made:
+        first = outcome.failed[0]
+        raise dg.Failure(f"none of {len(outcome.failed)} clips of {category} could be made: {first['detail'][-500:]}")
+    return result(outcome.clips, _metadata(work, outcome), without=("provenance", "seconds", "made_at"))
+
+
+def _metadata(work: Workspace, outcome: Any) -> dict[str, Any]:
+    from svta_assets.videos.preview import preview
+
+    plan, clips = outcome.plan, outcome.clips
+    said = f"{outcome.made} made, {plan.current} current"
+    if not plan.jobs:
+        said += "; for new ones choose mode new_take"
+    if plan.waiting:
+        said += f"; {plan.waiting} candidates wait for `svta regen {plan.category} --promote` or `--discard`"
+    reasons = clips.filter(pl.col("status") == "rejected")["reject_reason"].value_counts(sort=True)
+    sheet = preview(work, clips.filter("current"), f"clips/{plan.category}")
+    return {
+        "what happened": said,
+        "accepted": outcome.accepted,
+        "rejected": outcome.rejected,
+        "reject reasons": ", ".join(f"{reason}: {count}" for reason, count in reasons.iter_rows()) or "none",
+        "not rendered": len(outcome.failed),
+        "promoted": outcome.promoted,
+        "worker seconds": round(outcome.worker_seconds, 2),
+        **({"preview": dg.MetadataValue.md(sheet)} if sheet else {}),
+    }

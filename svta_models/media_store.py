@@ -1,0 +1,362 @@
+"""One small class for every object SVTA keeps: clips, recipe cards, segments, projections, releases.
+
+The same calls work on a folder and on S3. Two rules make concurrent runs safe without locks:
+
+* an immutable object is written with `put_new`: the first writer wins, a later one learns the winner's sha256;
+* everything else is written under a name nobody else uses.
+
+A folder is written with plain system calls (`os.link` is the conditional put), S3 through obstore.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from svta_models.errors import SvtaError
+
+PART_SUFFIX = ".part"
+FOREIGN_PART_MAX_AGE_S = 24 * 3600.0  # a partial file of another host: nobody can ask whether its writer lives
+
+
+class MissingObject(KeyError):
+    """No object has this key."""
+
+    def __init__(self, key: str, url: str) -> None:
+        super().__init__(key)
+        self.key, self.url = key, url
+
+    def __str__(self) -> str:
+        return f"no object {self.key} in {self.url}"
+
+
+class StoreError(SvtaError):
+    """The folder or bucket refused a call: full, read-only, gone, or wrong credentials."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One listed object; `modified` is seconds since the epoch."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class MediaStore(Protocol):
+    """What a folder and a bucket both offer. Keys are relative, with forward slashes."""
+
+    url: str
+
+    def put_new(self, key: str, data: bytes) -> str:
+        """Write an immutable object unless it exists; return the sha256 (hex) of the one that is there now."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object whose name the caller knows to be unique (or means to replace whole)."""
+
+    def get(self, key: str) -> bytes:
+        """Read a whole object. Raises MissingObject."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def size(self, key: str) -> int:
+        """Size in bytes. Raises MissingObject."""
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        """Objects whose key starts with the folder `prefix`, sorted by key; unfinished ones are not listed."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; one that is gone already is fine."""
+
+    def move(self, key: str, to: str) -> None:
+        """Rename an object (used to set a damaged one aside)."""
+
+    def local_path(self, key: str) -> Path | None:
+        """The real file behind a key, where there is one."""
+
+    def sweep_partials(self, prefix: str) -> int:
+        """Remove unfinished files that a dead writer left below `prefix`; return how many."""
+
+
+def open_store(url: str | Path, **client_options: Any) -> MediaStore:
+    """Open `s3://bucket/prefix` or a folder. Nothing is created or contacted before the first call."""
+    text = str(url)
+    if text.startswith("s3://"):
+        return S3Store(text, client_options)
+    if "://" in text:
+        raise SvtaError(f"unknown media location {text!r}: use a folder or s3://bucket/prefix (SVTA_MEDIA_URL)")
+    return FolderStore(text)
+
+
+def sha256_hex(data: bytes) -> str:
+    """Hash bytes with sha256 (64 hex digits)."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _checked(key: str) -> str:
+    parts = key.split("/")
+    if key.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise SvtaError(f"{key!r} is not a valid object key: keys are relative and never climb out of the store")
+    return key
+
+
+class FolderStore:
+    """A store in a local folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser().absolute()
+        self.url = str(self.root)
+
+    def __repr__(self) -> str:
+        return f"FolderStore({self.url!r})"
+
+    def put_new(self, key: str, data: bytes) -> str:
+        target = self.root / _checked(key)
+        part = self._write_part(target, data)
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            return sha256_hex(target.read_bytes())
+        except OSError as error:
+            raise self._explain(error, key) from error
+        finally:
+            part.unlink(missing_ok=True)
+        return sha256_hex(data)
+
+    def put(self, key: str, data: bytes) -> None:
+        target = self.root / _checked(key)
+        part = self._write_part(target, data)
+        try:
+            os.replace(part, target)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise self._explain(error, key) from error
+
+    def get(self, key: str) -> bytes:
+        try:
+            return (self.root / _checked(key)).read_bytes()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise MissingObject(key, self.url) from error
+        except OSError as error:
+            raise self._explain(error, key, doing="reading") from error
+
+    def exists(self, key: str) -> bool:
+        return (self.root / _checked(key)).is_file()
+
+    def size(self, key: str) -> int:
+        try:
+            return (self.root / _checked(key)).stat().st_size
+        except FileNotFoundError as error:
+            raise MissingObject(key, self.url) from error
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        found: list[StoredObject] = []
+        folders = [self.root / prefix if prefix else self.root]
+        while folders:
+            folder = folders.pop()
+            try:
+                entries = list(os.scandir(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif not entry.name.endswith(PART_SUFFIX):
+                    try:
+                        stat = entry.stat()
+                    except FileNotFoundError:  # deleted between the listing and now
+                        continue
+                    key = Path(entry.path).relative_to(self.root).as_posix()
+                    found.append(StoredObject(key, stat.st_size, stat.st_mtime))
+        return sorted(found, key=lambda item: item.key)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            (self.root / _checked(key)).unlink(missing_ok=True)
+
+    def move(self, key: str, to: str) -> None:
+        target = self.root / _checked(to)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(self.root / _checked(key), target)
+        except FileNotFoundError as error:
+            raise MissingObject(key, self.url) from error
+
+    def local_path(self, key: str) -> Path | None:
+        return self.root / _checked(key)
+
+    def sweep_partials(self, prefix: str) -> int:
+        removed = 0
+        for part in (self.root / prefix).rglob(f"*{PART_SUFFIX}"):
+            if _writer_is_gone(part):
+                part.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def _write_part(self, target: Path, data: bytes) -> Path:
+        """Write beside the target under a name that tells who writes it, flushed to the disk."""
+        writer = f"{socket.gethostname()}~{os.getpid()}~{secrets.token_hex(4)}"
+        part = target.with_name(f".{target.name}~{writer}{PART_SUFFIX}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise self._explain(error, target.relative_to(self.root).as_posix()) from error
+        return part
+
+    def _explain(self, error: OSError, key: str, doing: str = "writing") -> StoreError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = "the disk is full: free some space or set SVTA_HOME to another disk"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            reason = "the folder is not writable: give this user write access or set SVTA_HOME to another folder"
+        else:
+            reason = f"{error.strerror or error}"
+        return StoreError(f"{doing} {key} in {self.url} failed: {reason}. What was finished is kept; run again after.")
+
+
+def _writer_is_gone(part: Path) -> bool:
+    try:
+        host, pid, _ = part.name.removesuffix(PART_SUFFIX).split("~")[-3:]
+        if host == socket.gethostname():
+            os.kill(int(pid), 0)
+            return False
+        return time.time() - part.stat().st_mtime > FOREIGN_PART_MAX_AGE_S
+    except ProcessLookupError:
+        return True
+    except (ValueError, FileNotFoundError, PermissionError):
+        return False
+
+
+class S3Store:
+    """A store below `s3://bucket/prefix`; credentials and endpoint come from the standard AWS_* variables.
+
+    `client_options` go to obstore's S3Store (endpoint, access_key_id, ...). The client is made at the first call
+    and never pickled, so a store can be sent to a spawned worker.
+    """
+
+    def __init__(self, url: str, client_options: dict[str, Any] | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._options = dict(client_options or {})
+        self._client: Any = None
+
+    def __repr__(self) -> str:
+        return f"S3Store({self.url!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_client": None}
+
+    @property
+    def client(self) -> Any:
+        """The obstore client, made once per process."""
+        if self._client is None:
+            from obstore.store import S3Store as Client
+
+            options = {**_environment_options(), **self._options}
+            self._client = Client.from_url(self.url, **options)
+        return self._client
+
+    def put_new(self, key: str, data: bytes) -> str:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            obstore.put(self.client, _checked(key), data, mode="create")
+        except AlreadyExistsError:
+            return sha256_hex(self.get(key))
+        except Exception as error:
+            raise self._explain(error, key, "writing") from error
+        return sha256_hex(data)
+
+    def put(self, key: str, data: bytes) -> None:
+        import obstore
+
+        try:
+            obstore.put(self.client, _checked(key), data)
+        except Exception as error:
+            raise self._explain(error, key, "writing") from error
+
+    def get(self, key: str) -> bytes:
+        import obstore
+
+        try:
+            return bytes(obstore.get(self.client, _checked(key)).bytes())
+        except FileNotFoundError as error:
+            raise MissingObject(key, self.url) from error
+        except Exception as error:
+            raise self._explain(error, key, "reading") from error
+
+    def exists(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except MissingObject:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        import obstore
+
+        try:
+            return int(obstore.head(self.client, _checked(key))["size"])
+        except FileNotFoundError as error:
+            raise MissingObject(key, self.url) from error
+        except Exception as error:
+            raise self._explain(error, key, "reading") from error
+
+    def list(self, prefix: str) -> list[StoredObject]:
+        import obstore
+
+        try:
+            pages = obstore.list(self.client, prefix.rstrip("/") or None)
+            found = [
+                StoredObject(item["path"], int(item["size"]), item["last_modified"].timestamp())
+                for page in pages
+                for item in page
+            ]
+        except Exception as error:
+            raise self._explain(error, prefix, "listing") from error
+        return sorted(found, key=lambda item: item.key)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        import obstore
+
+        for key in keys:
+            try:
+                obstore.delete(self.client, _checked(key))
+            except FileNotFoundError:
+                continue
+            except Exception as error:
+                raise self._explain(error, key, "deleting") from error
+
+    def move(self, key: str, to: str) -> None:
+        self.put(to, self.get(key))
+        self.delete([key])
+
+    def local_path(self, key: str) -> Path | None:
+        return None
+
+    def sweep_partials(self, prefix: str) -> int:
+        return 0  # S3 shows an object only when it is whole
+
+    def _explain(self, error: Exception, key: str, doing: str) -> StoreError:
+        return StoreError(
+            f"{doing} {key} in {self.url} failed: {type(error).__name__}: {str(error)[:300]}. "
+            "Check SVTA_MEDIA_URL and the AWS_* variables; what was finished is kept, run again after."
+        )
+
+
+def _environment_options() -> dict[str, Any]:
+    """Let a plain-http endpoint (a test server, a local gateway) work from AWS_ENDPOINT_URL alone."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not endpoint:
+        return {}
+    return {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http://")}}

@@ -1,0 +1,183 @@
+"""A profile is three things together: resources, a Dagster instance file and a home.
+
+`home.json` records which profile a home belongs to, so that toy and real clips never share tables or a release.
+Nothing here touches the disk until something is about to be written (`Home.prepare`).
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from svta_resources.errors import SvtaError
+
+EMBEDDED_LLM = "http://embedded/v1"
+HOME_FILE = "home.json"
+
+
+class HomeError(SvtaError):
+    """The home cannot be used: another profile's, unreadable or not writable."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Settings that change together between a laptop, a GPU machine and production.
+
+    Attributes:
+        descriptions_per_seed: LLM descriptions for each seed anomaly (paper: 50).
+        normal_categories, anomaly_categories: k of the two k-means fits (paper: 30 and 68).
+        promote: "auto" makes accepted new takes current at once, "manual" waits for `svta regen --promote`.
+        workers: processes of the video pool; 0 means one per processor (CPU) or device (GPU).
+        confirm_above_gpu_hours: a larger `videos` run stops with its plan unless confirmed.
+        recipe: training recipe of `model_checkpoints`.
+    """
+
+    name: str
+    generator: str
+    llm_base_url: str
+    llm_model: str
+    descriptions_per_seed: int
+    normal_categories: int
+    anomaly_categories: int
+    promote: str
+    pool: str
+    workers: int
+    confirm_above_gpu_hours: float
+    recipe: str
+    instance_file: str = "dagster.yaml"
+
+
+PROFILES: dict[str, Profile] = {
+    "demo": Profile(
+        name="demo",
+        generator="procedural",
+        llm_base_url=EMBEDDED_LLM,
+        llm_model="embedded-rules",
+        descriptions_per_seed=40,
+        normal_categories=2,
+        anomaly_categories=10,
+        promote="auto",
+        pool="processes",
+        workers=0,
+        confirm_above_gpu_hours=1.0,
+        recipe="scratch",
+    ),
+    "gpu": Profile(
+        name="gpu",
+        generator="wan:wan2.1-t2v-14b",
+        llm_base_url="",  # the openai client's own OPENAI_BASE_URL
+        llm_model="",
+        descriptions_per_seed=50,
+        normal_categories=30,
+        anomaly_categories=68,
+        promote="manual",
+        pool="processes",
+        workers=0,
+        confirm_above_gpu_hours=1.0,
+        recipe="scratch",
+    ),
+}
+PROFILES["production"] = replace(
+    PROFILES["gpu"], name="production", confirm_above_gpu_hours=8.0, instance_file="deploy/production/dagster.yaml"
+)
+
+
+def project_root() -> Path:
+    """The checkout that holds the packages; the current folder when SVTA is installed without one."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+
+
+def profile_from(environ: Mapping[str, str] | None = None) -> Profile:
+    """Read SVTA_PROFILE and the settings that override it. Raises SvtaError for an unknown profile."""
+    environ = os.environ if environ is None else environ
+    name = environ.get("SVTA_PROFILE") or "demo"
+    if name not in PROFILES:
+        raise SvtaError(f"SVTA_PROFILE={name!r} is not a profile; use one of: {', '.join(PROFILES)}")
+    profile = PROFILES[name]
+    if generator := environ.get("SVTA_VIDEO_GENERATOR"):
+        profile = replace(profile, generator=generator)
+    if model := environ.get("SVTA_LLM_MODEL"):
+        profile = replace(profile, llm_model=model, llm_base_url=environ.get("OPENAI_BASE_URL") or "")
+    return profile
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a profile keeps everything.
+
+    Attributes:
+        path: folder of the home, absolute.
+        media_url: the store of clips and metadata: the home itself, or SVTA_MEDIA_URL.
+    """
+
+    profile: Profile
+    path: Path
+    media_url: str
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of the Dagster instance: DAGSTER_HOME where set, else inside the home."""
+        given = os.environ.get("DAGSTER_HOME")
+        return Path(given).expanduser().absolute() if given else self.path / "dagster"
+
+    def check(self) -> None:
+        """Refuse a home of another profile. Reads only."""
+        marker = self.path / HOME_FILE
+        try:
+            recorded = json.loads(marker.read_text())["profile"]
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise HomeError(f"{marker} cannot be read ({error}); restore it or choose another SVTA_HOME") from error
+        if recorded != self.profile.name:
+            raise HomeError(
+                f"{self.path} belongs to profile {recorded!r}, not {self.profile.name!r}: "
+                f"run with SVTA_PROFILE={recorded}, or give this profile a home of its own with SVTA_HOME"
+            )
+
+    def prepare(self) -> None:
+        """Create what is missing of the home. Raises HomeError when it cannot be written or is another profile's."""
+        self.check()
+        marker = self.path / HOME_FILE
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not marker.exists():
+                facts: dict[str, Any] = {"profile": self.profile.name, "created_at": datetime.now(UTC).isoformat()}
+                temporary = marker.with_name(f".{HOME_FILE}.{os.getpid()}")
+                temporary.write_text(json.dumps(facts) + "\n")
+                os.replace(temporary, marker)
+        except OSError as error:
+            raise HomeError(
+                f"home {self.path} cannot be written ({error.strerror or error}): "
+                "free space or give write access, or set SVTA_HOME to another folder"
+            ) from error
+
+    def prepare_dagster(self) -> Path:
+        """Create the Dagster instance folder with the profile's instance file; return it."""
+        self.prepare()
+        folder = self.dagster_home
+        target = folder / "dagster.yaml"
+        if not target.exists():
+            source = project_root() / self.profile.instance_file
+            if not source.is_file():
+                raise HomeError(f"instance file {source} is missing: run from a checkout of the project")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+            except OSError as error:
+                raise HomeError(f"{target} cannot be written ({error.strerror or error}): set DAGSTER_HOME") from error
+        return folder
+
+
+def home_from(environ: Mapping[str, str] | None = None) -> Home:
+    """Find the home from SVTA_PROFILE, SVTA_HOME and SVTA_MEDIA_URL without touching the disk."""
+    environ = os.environ if environ is None else environ
+    profile = profile_from(environ)
+    given = environ.get("SVTA_HOME")
+    path = Path(given).expanduser().absolute() if given else project_root() / ".svta" / profile.name
+    return Home(profile, path, environ.get("SVTA_MEDIA_URL") or str(path))

@@ -1,0 +1,178 @@
+"""`svta.duckdb`: the metadata as real tables with keys and comments, for people and assets to query.
+
+One refresher at a time (flock) builds a new file from the newest projections, copies over what did not change, and
+moves it over the old one. Readers open it read-only, per query, and are never blocked.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from svta_resources.catalog import Catalog, ProjectionFile, duckdb_file
+from svta_resources.errors import SvtaError
+from svta_resources.tables import Column, Growth, Table
+
+FRESHNESS = Table(
+    "freshness",
+    "Which metadata files this database has seen.",
+    ("file",),
+    (
+        Column("table_name", pl.String, "table the file belongs to"),
+        Column("partition", pl.String, "partition of the table"),
+        Column("file", pl.String, "key of the Parquet file in the store"),
+        Column("rows", pl.Int64, "rows taken from it"),
+        Column("gathered_at", pl.Datetime("us", "UTC"), "when its facts were gathered"),
+    ),
+)
+
+
+def refresh(catalog: Catalog, home: Path) -> Path:
+    """Bring `svta.duckdb` up to date with the newest projections; return its path. Safe to call at any time."""
+    target = duckdb_file(home)
+    with _only_refresher(home):
+        wanted = {name: catalog.files(name) for name in catalog.tables}
+        if target.exists() and _seen(target) == {item.key for items in wanted.values() for item in items}:
+            return target
+        building = target.with_name(f".svta-{os.getpid()}-{secrets.token_hex(4)}.duckdb")
+        try:
+            _build(catalog, wanted, building, target if target.exists() else None)
+            os.replace(building, target)
+        finally:
+            building.unlink(missing_ok=True)
+            Path(f"{building}.wal").unlink(missing_ok=True)
+    return target
+
+
+def query(home: Path, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
+    """Ask `svta.duckdb` (read-only, one connection per query). Raises SvtaError when there is none yet."""
+    import duckdb
+
+    target = duckdb_file(home)
+    if not target.exists():
+        raise SvtaError(f"{target} does not exist yet: run `svta status` (it builds it) or `make demo`")
+    with duckdb.connect(str(target), read_only=True) as connection:
+        answer = pl.from_arrow(connection.execute(sql, list(parameters)).to_arrow_table())
+    assert isinstance(answer, pl.DataFrame)  # a table, never a single column
+    return answer
+
+
+@contextmanager
+def _only_refresher(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / ".svta.duckdb.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _seen(target: Path) -> set[str] | None:
+    import duckdb
+
+    try:
+        with duckdb.connect(str(target), read_only=True) as connection:
+            return {row[0] for row in connection.execute("select file from freshness").fetchall()}
+    except duckdb.Error:
+        return None  # a database of another version or a damaged one: build it anew
+
+
+def _build(catalog: Catalog, wanted: dict[str, list[ProjectionFile]], building: Path, previous: Path | None) -> None:
+    import duckdb
+
+    with duckdb.connect(str(building)) as connection:
+        old = _attach(connection, previous)
+        freshness: list[dict[str, Any]] = []
+        for name, table in catalog.tables.items():
+            _create(connection, table)
+            changed = [item for item in wanted[name] if item.key not in old]
+            kept = [item for item in wanted[name] if item.key in old]
+            if kept and table.growth is Growth.PROJECTION and _same_columns(connection, table):
+                _copy(connection, table, kept)
+            else:
+                changed, kept = wanted[name], []
+            counts = {item.key: old[item.key] for item in kept}
+            for item in changed:
+                counts[item.key] = _insert(connection, catalog, table, item)
+            freshness += [_fresh_row(item, counts[item.key]) for item in wanted[name]]
+        _create(connection, FRESHNESS)
+        frame = FRESHNESS.frame(freshness)  # noqa: F841  (DuckDB reads the local by name)
+        connection.execute("insert into freshness select * from frame")
+        if previous is not None:
+            connection.execute("detach database if exists previous")
+
+
+def _attach(connection: Any, previous: Path | None) -> dict[str, int]:
+    """Attach the old database; give the files it has seen with their row counts."""
+    import duckdb
+
+    if previous is None:
+        return {}
+    try:
+        connection.execute(f"attach '{_quoted(str(previous))}' as previous (read_only)")
+        return dict(connection.execute("select file, rows from previous.freshness").fetchall())
+    except duckdb.Error:
+        return {}
+
+
+def _create(connection: Any, table: Table) -> None:
+    empty = table.empty()  # noqa: F841  (DuckDB reads the local by name and so takes its types from polars)
+    columns = connection.execute("describe select * from empty").fetchall()
+    types = {row[0]: row[1] for row in columns}
+    lines = [f'"{column.name}" {types[column.name]}' for column in table.columns]
+    if table is not FRESHNESS:
+        lines.append('"_partition" VARCHAR')
+        if table.growth is Growth.PROJECTION:
+            lines.append("primary key (" + ", ".join(f'"{name}"' for name in table.key) + ")")
+    connection.execute(f'create table "{table.name}" ({", ".join(lines)})')
+    connection.execute(f"comment on table \"{table.name}\" is '{_quoted(table.meaning)}'")
+    for column in table.columns:
+        text = _quoted(column.meaning)
+        connection.execute(f'comment on column "{table.name}"."{column.name}" is \'{text}\'')
+
+
+def _same_columns(connection: Any, table: Table) -> bool:
+    import duckdb
+
+    try:
+        old = connection.execute(f'describe previous."{table.name}"').fetchall()
+    except duckdb.Error:
+        return False
+    new = connection.execute(f'describe "{table.name}"').fetchall()
+    return [row[:2] for row in old] == [row[:2] for row in new]
+
+
+def _copy(connection: Any, table: Table, kept: list[ProjectionFile]) -> None:
+    partitions = [item.partition for item in kept]
+    marks = ", ".join("?" for _ in partitions)
+    connection.execute(
+        f'insert into "{table.name}" select * from previous."{table.name}" where _partition in ({marks})', partitions
+    )
+
+
+def _insert(connection: Any, catalog: Catalog, table: Table, item: ProjectionFile) -> int:
+    rows = catalog.read_file(item)
+    # A pair that moved to another partition stands in two files: the later one counts.
+    verb = "insert or replace" if table.growth is Growth.PROJECTION else "insert"
+    if rows.height:
+        connection.execute(f'{verb} into "{table.name}" select *, ? from rows', [item.partition])
+    return rows.height
+
+
+def _fresh_row(item: ProjectionFile, rows: int) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    return {
+        "table_name": item.table,
+        "partition": item.partition,
+        "file": item.key,
+        "rows": rows,
+        "gathered_at": datetime.fromtimestamp(item.time_ns / 1e9, UTC),
+    }
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
