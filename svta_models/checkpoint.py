@@ -89,7 +89,7 @@ def _read_config(store: MediaStore, key: str, checkpoint_id: str) -> dict[str, A
     if sha256_hex(data)[:ID_LENGTH] != checkpoint_id:
         raise CheckpointError(f"{key} does not match its folder's name: it was changed or moved; {_AGAIN}")
     try:
-        config = json.loads(data)
+        config: dict[str, Any] = json.loads(data)
     except ValueError as error:
         raise CheckpointError(f"{key} is not JSON ({error}); {_AGAIN}") from error
     missing = [name for name in _CONFIG_KEYS if not isinstance(config, dict) or name not in config]

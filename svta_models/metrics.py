@@ -24,7 +24,7 @@ _BLOCK_CELLS = 1 << 24  # bounds the boolean temporaries to 16 MiB whatever the 
 class WithinCategory(NamedTuple):
     """R@1 when each query searches only clips of its own category, and what guessing would give (percent)."""
 
-    recall_at_1: float
+    r_at_1: float
     chance: float
     queries: int
 

@@ -57,7 +57,8 @@ class ClipConfig:
 
 @cache
 def _presets() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((Path(__file__).parent / "presets.yaml").read_text())
+    presets: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "presets.yaml").read_text())
+    return presets
 
 
 def preset(name: str) -> ClipConfig:

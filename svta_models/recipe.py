@@ -8,6 +8,9 @@ from svta_models.errors import SvtaError
 from svta_models.presets import preset
 
 
+RECIPES = ("scratch",)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The `scratch` recipe: AdamW and light augmentation, ours, for tiny towers that start from random weights.
@@ -41,6 +44,8 @@ class Recipe:
     shuffle_captions: bool = False
 
     def __post_init__(self) -> None:
+        if self.name not in RECIPES:
+            raise SvtaError(f"training recipe {self.name!r} is not part of this version; available: {', '.join(RECIPES)}")
         preset(self.preset)
         for name in ("epochs", "batch_size", "max_frames", "train_frames", "threads"):
             if getattr(self, name) < 1:

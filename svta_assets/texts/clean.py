@@ -25,14 +25,14 @@ RULES = (
     Rule("invisible character", "[\u200b\u200c\u200d\u2060\ufeff\x00-\x08\x0e-\x1f\x7f]", ""),
     Rule("tab, line break or run of spaces", r"[\t\r\n\v\f\u00a0]\s*|\s{2,}", " "),  # 2 tabs in UCA, 3 runs in AR
     Rule("outer space", r"^\s+|\s+$", ""),  # 1,244 in UCA
-    Rule("stray #", r"^#+\s*", ""),  # 2 in UCA: its text form separates with "##"
-    Rule("doubled punctuation", r"[.,;]\s+([,;])", "$1"),  # "the street. , there are"
-    Rule("doubled full stop", r"\.\s+\.(\s|$)", ".$1"),
+    Rule("stray #", r"^[#\s]+", ""),  # 2 in UCA: its text form separates with "##"
+    Rule("doubled punctuation", r"(?:[.,;]\s+)+([,;])", "$1"),  # "the street. , there are"
+    Rule("doubled full stop", r"(?:\.\s+)+(\.+)(\s|$)", "$1$2"),
     Rule("space before comma", r"\s+([,;])", "$1"),
     # A full stop only before a space or the end: "a .22 rifle" keeps its space.
     Rule("space before final mark", r"\s+([.:!?])(\s|$)", "$1$2"),
     Rule("no space after comma", r"([,;])([A-Za-z])", "$1 $2"),
-    Rule("leading or trailing comma", r"^[\s,;]+|[\s,;]+$", ""),  # the cut subject is flagged `fragment`, `dangling`
+    Rule("leading or trailing comma", r"^[\s,;#]+|[\s,;]+$", ""),  # the cut subject is flagged `fragment`, `dangling`
 )
 
 

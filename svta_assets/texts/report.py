@@ -15,6 +15,8 @@ from svta_assets.texts.readers.ucfcrime_ar import SOURCE as UCFCRIME_AR
 from svta_assets.texts.records import Reading, Reject
 
 TOP_VIDEOS = 10
+# Two texts are alike when only case, punctuation and space differ.
+_NORMALISED = pl.col("caption").str.to_lowercase().str.replace_all(r"[^\pL\pN]+", " ").str.strip_chars()
 
 
 def source_report(texts: pl.DataFrame, rejects: Sequence[Reject], readings: Sequence[Reading]) -> dict[str, Any]:
@@ -84,9 +86,8 @@ def _flag_counts(frame: pl.DataFrame) -> dict[str, int]:
 
 
 def _repeats(frame: pl.DataFrame) -> dict[str, Any]:
-    """Texts written more than once, as read (outer space apart) and when case, quotes and final marks do not count."""
+    """Texts written more than once, as read (outer space apart) and in the sense of `_NORMALISED`."""
     exact = _repeated(frame, pl.col("raw").str.strip_chars())
-    normal = pl.col("caption").str.to_lowercase().str.replace_all(r"[^\pL\pN]+", " ").str.strip_chars()
     rows = int(exact["rows"].sum())
     top = exact.sort("rows", "text", descending=[True, False]).head(1).select("text", "rows").rows()
     same_event = frame.group_by("source_key").len().filter(pl.col("len") > 1)
@@ -94,7 +95,7 @@ def _repeats(frame: pl.DataFrame) -> dict[str, Any]:
         "texts": exact.height,
         "rows": rows,
         "surplus": rows - exact.height,
-        "surplus_normalised": int((_repeated(frame, normal)["rows"] - 1).sum()),
+        "surplus_normalised": int((_repeated(frame, _NORMALISED)["rows"] - 1).sum()),
         "across_videos": int((exact["videos"] > 1).sum()),
         "across_splits": int((exact["splits"] > 1).sum()),
         "across_classes": int((exact["classes"] > 1).sum()),
@@ -112,8 +113,8 @@ def _repeated(frame: pl.DataFrame, text: pl.Expr) -> pl.DataFrame:
 
 
 def _shared_texts(texts: pl.DataFrame) -> int:
-    """How many texts are written alike in more than one source."""
-    per_text = texts.group_by(pl.col("raw").str.strip_chars()).agg(pl.col("source").n_unique())
+    """How many texts stand in more than one source, in the sense of `_NORMALISED`."""
+    per_text = texts.group_by(_NORMALISED.alias("text")).agg(pl.col("source").n_unique())
     return per_text.filter(pl.col("source") > 1).height
 
 

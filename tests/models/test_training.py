@@ -43,7 +43,7 @@ def test_training_learns_to_retrieve_unseen_clips(release, trained):
     measured = evaluate(load_checkpoint(release.store, PREFIX, result.checkpoint_id), release.split("test"))
     assert measured.averaged_t2v["R@5"] > 60 > 3 * measured.chance["R@5"]
     assert measured.intervals["t2v"]["R@5"][0] > 2 * measured.chance["R@5"]
-    assert measured.within["t2v"].recall_at_1 > 3 * measured.within["t2v"].chance
+    assert measured.within["t2v"].r_at_1 > 3 * measured.within["t2v"].chance
     assert [report.epoch for report in reports] == list(range(1, 13))
     assert reports[-1].eta_s == 0 < reports[0].eta_s
     assert reports[-1].loss < reports[0].loss
@@ -58,7 +58,7 @@ def test_training_on_shuffled_captions_stays_at_chance(release):
 
 def test_the_kept_epoch_is_the_best_on_validation_and_the_later_of_equals(trained):
     result, _ = trained
-    order = [(row["R@1"], row["R@10"], row["epoch"]) for row in result.curves]
+    order = [(row["r_at_1"], row["r_at_10"], row["epoch"]) for row in result.curves]
     assert result.best_epoch == max(order)[2]
 
 

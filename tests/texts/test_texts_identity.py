@@ -64,7 +64,7 @@ def test_ids_can_be_recomputed_from_the_table(tmp_path: Path) -> None:
 
 def test_a_text_keeps_its_earlier_category(tmp_path: Path) -> None:
     write_json(
-        tmp_path / "oops" / "val.json", {"clip 1": [{"goal": "to ride", "wentwrong": "He fell off his bicycle."}]}
+        tmp_path / "oops" / "val.json", {"clip 1": [{"goal": "to ride", "wentwrong": "The boy fell off his bicycle."}]}
     )
     first = collect_texts(tmp_path, words_embedding).texts
     identity = first["text_id"].item()
