@@ -49,7 +49,9 @@ def every_pair_has_a_clip(context: dg.AssetCheckExecutionContext, home: HomeReso
     )
 
 
-@dg.asset_check(asset=labels, partitions_def=categories, description="Sourced label facts stand as the source has them.")
+@dg.asset_check(
+    asset=labels, partitions_def=categories, description="Sourced label facts stand as the source has them."
+)
 def sourced_facts_are_kept(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
     work = open_workspace(home.open())
     texts = work.catalog.read("texts").select(pl.col("text_id").alias("pair_id"), pl.col("is_anomaly").alias("sourced"))

@@ -18,7 +18,9 @@ from svta_models.tokenizer import CaptionTokenizer
 
 FORMAT = 1
 ID_LENGTH = 16
-_CONFIG_KEYS = ("format", "method", "model", "tokenizer", "recipe", "release", "seed", "best_epoch", "curves", "weights_sha256")  # fmt: skip
+_CONFIG_KEYS = (
+    "format", "method", "model", "tokenizer", "recipe", "release", "seed", "best_epoch", "curves", "weights_sha256",
+)  # fmt: skip
 
 
 class CheckpointError(SvtaError):

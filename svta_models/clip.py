@@ -40,7 +40,8 @@ class Attention(nn.Module):
         fused = F.linear(x_BLW, self.in_proj_weight, self.in_proj_bias)
         query, key, value = fused.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        return self.out_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+        out_BLW: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+        return out_BLW
 
 
 class Mlp(nn.Module):
@@ -53,7 +54,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.c_fc(x)
-        return self.c_proj(hidden * torch.sigmoid(1.702 * hidden))
+        out: Tensor = self.c_proj(hidden * torch.sigmoid(1.702 * hidden))
+        return out
 
 
 class ResidualAttentionBlock(nn.Module):
@@ -80,7 +82,7 @@ class ResidualAttentionBlock(nn.Module):
 
     def forward(self, x_BLW: Tensor, causal: bool) -> Tensor:
         x_BLW = x_BLW + self.attn(self.ln_1(x_BLW), causal)
-        return x_BLW + self.mlp(self.ln_2(x_BLW))
+        return torch.add(x_BLW, self.mlp(self.ln_2(x_BLW)))
 
 
 class Transformer(nn.Module):
@@ -120,7 +122,8 @@ class VisionTransformer(nn.Module):
         class_B1W = self.class_embedding.to(patches_BPW.dtype).expand(len(image_BCHW), 1, -1)
         x_BPW = torch.cat([class_B1W, patches_BPW], dim=1) + self.positional_embedding
         x_BPW = self.transformer(self.ln_pre(x_BPW))
-        return self.ln_post(x_BPW[:, 0]) @ self.proj
+        image_BD: Tensor = self.ln_post(x_BPW[:, 0]) @ self.proj
+        return image_BD
 
 
 class Clip(nn.Module):
@@ -152,7 +155,8 @@ class Clip(nn.Module):
 
     def encode_image(self, image_BCHW: Tensor) -> Tensor:
         """Normalised pixels to features (B, D), not L2-normalised."""
-        return self.visual(image_BCHW)
+        image_BD: Tensor = self.visual(image_BCHW)
+        return image_BD
 
     def encode_text_tokens(self, input_ids_BL: Tensor) -> Tensor:
         """Token ids to projected features of every position (B, L, D), not L2-normalised."""
@@ -160,7 +164,8 @@ class Clip(nn.Module):
         if length > self.config.context:
             raise ValueError(f"captions of {length} tokens, but this model's context is {self.config.context}")
         x_BLW = self.token_embedding(input_ids_BL) + self.positional_embedding[:length]
-        return self.ln_final(self.transformer(x_BLW, causal=True)) @ self.text_projection
+        tokens_BLD: Tensor = self.ln_final(self.transformer(x_BLW, causal=True)) @ self.text_projection
+        return tokens_BLD
 
     def encode_text(self, input_ids_BL: Tensor) -> Tensor:
         """Token ids to the caption feature (B, D): the position of the largest id, which is the end token."""

@@ -50,12 +50,12 @@ class Clip4ClipMeanP(nn.Module):
         unit_BTD = features_BTD / features_BTD.norm(dim=-1, keepdim=True)
         count_B1 = weight_BT1.sum(dim=1).clamp(min=1.0)
         mean_BD = (unit_BTD * weight_BT1).sum(dim=1) / count_B1
-        return mean_BD / mean_BD.norm(dim=-1, keepdim=True)
+        return torch.div(mean_BD, mean_BD.norm(dim=-1, keepdim=True))
 
     def score(self, text_ND: Tensor, clip_MD: Tensor) -> Tensor:
         """Similarity (N captions, M clips) of caption features and pooled clip features, with the logit scale."""
         unit_ND = text_ND / text_ND.norm(dim=-1, keepdim=True)
-        return self.clip.logit_scale.exp() * (unit_ND @ clip_MD.T)
+        return torch.mul(self.clip.logit_scale.exp(), unit_ND @ clip_MD.T)
 
     def similarity(
         self, input_ids_BL: Tensor, input_mask_BL: Tensor, frames_BTCHW: Tensor, frame_mask_BT: Tensor

@@ -161,9 +161,9 @@ def normalise(frames: np.ndarray) -> np.ndarray:
 
 
 def _rgb(frame: Any, size: tuple[int, int] | None) -> np.ndarray:
-    if size is None:
-        return frame.to_ndarray(format="rgb24")
-    return frame.reformat(width=size[1], height=size[0], format="rgb24", interpolation="BICUBIC").to_ndarray()
+    if size is not None:
+        frame = frame.reformat(width=size[1], height=size[0], format="rgb24", interpolation="BICUBIC")
+    return np.asarray(frame.to_ndarray(format="rgb24"))
 
 
 def _video_stream(container: Any, source: str | Path | bytes) -> Any:

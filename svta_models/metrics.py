@@ -84,7 +84,7 @@ def collected_ranks(similarity: Any) -> np.ndarray:
     tied = np.where(np.isfinite(np.diagonal(matrix)), tied, 0)
     starts = np.repeat(above, tied)
     within = np.arange(tied.sum()) - np.repeat(np.cumsum(tied) - tied, tied)
-    return starts + within + 1
+    return np.asarray(starts + within + 1)
 
 
 def multi_caption_metrics(similarity: Any, captions_per_video: Sequence[int]) -> dict[str, dict[str, float]]:
@@ -148,7 +148,7 @@ def best_wrong(similarity: Any) -> np.ndarray:
     if len(matrix) < 2:
         return np.full(len(matrix), -1)
     np.fill_diagonal(matrix, -np.inf)
-    return np.argmax(np.where(np.isnan(matrix), -np.inf, matrix), axis=1)
+    return np.asarray(np.argmax(np.where(np.isnan(matrix), -np.inf, matrix), axis=1))
 
 
 def _above_and_tied(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +168,7 @@ def _square(similarity: Any) -> np.ndarray:
     matrix = _array(similarity)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(
-            f"similarity is {matrix.shape}: one clip per caption needs a square matrix (rows queries, columns gallery); "
+            f"similarity is {matrix.shape}: one clip per caption needs a square matrix (rows = queries); "
             "for several captions per clip use multi_caption_metrics"
         )
     return matrix

@@ -7,7 +7,6 @@ from typing import Any
 from svta_models.errors import SvtaError
 from svta_models.presets import preset
 
-
 RECIPES = ("scratch",)
 
 
@@ -45,7 +44,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.name not in RECIPES:
-            raise SvtaError(f"training recipe {self.name!r} is not part of this version; available: {', '.join(RECIPES)}")
+            raise SvtaError(
+                f"training recipe {self.name!r} is not part of this version; available: {', '.join(RECIPES)}"
+            )
         preset(self.preset)
         for name in ("epochs", "batch_size", "max_frames", "train_frames", "threads"):
             if getattr(self, name) < 1:

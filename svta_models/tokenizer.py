@@ -57,7 +57,7 @@ class CaptionTokenizer:
         ids_NL = torch.zeros(len(captions), max_words, dtype=torch.long)
         mask_NL = torch.zeros_like(ids_NL)
         for row, encoded in enumerate(self._pieces.encode_batch(list(captions))):
-            kept = [self.start, *encoded.ids][: max_words - 1] + [self.end]
+            kept = [*[self.start, *encoded.ids][: max_words - 1], self.end]
             ids_NL[row, : len(kept)] = torch.tensor(kept)
             mask_NL[row, : len(kept)] = 1
         return ids_NL, mask_NL

@@ -57,9 +57,9 @@ class TrainResult:
     parameters: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Data:
-    """The training split in memory with its tokenised captions."""
+    """The training split in memory with its tokenised captions and which clips may be mirrored."""
 
     clips: DecodedSplit
     ids_NL: Tensor
@@ -67,7 +67,35 @@ class _Data:
     mirror_N: Tensor
 
 
-def train(
+@dataclass(frozen=True)
+class _Run:
+    """What one training works with."""
+
+    recipe: Recipe
+    model: Clip4ClipMeanP
+    tokenizer: CaptionTokenizer
+    data: _Data
+    validation: DecodedSplit
+    random: torch.Generator
+    optimizer: torch.optim.Optimizer
+    average: torch.optim.swa_utils.AveragedModel
+
+    @property
+    def judged(self) -> Clip4ClipMeanP:
+        """The weights that are validated and kept: their running mean, or the weights themselves."""
+        return cast(Clip4ClipMeanP, self.average.module) if self.recipe.average else self.model
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The curves of all epochs, the best epoch (from 1) and its weights."""
+
+    curves: list[dict[str, float]]
+    best_epoch: int
+    state: dict[str, Tensor]
+
+
+def train(  # noqa: PLR0917
     release: Release | ReleaseSplit,
     store: MediaStore,
     prefix: str,
@@ -84,24 +112,23 @@ def train(
     whole = release.release if isinstance(release, ReleaseSplit) else release
     started = time.monotonic()
     with _torch_settings(recipe.threads, seed):
-        random = torch.Generator().manual_seed(seed)
-        data, validation, tokenizer = _prepare(whole, recipe, random)
-        model = Clip4ClipMeanP(preset(recipe.preset).with_vocab(tokenizer.size))
-        curves, best_epoch, best_state = _fit(model, data, validation, tokenizer, recipe, random, on_epoch)
-        model.load_state_dict(best_state)
+        run = _prepare(whole, recipe, seed)
+        fitted = _fit(run, on_epoch)
+        run.model.load_state_dict(fitted.state)
         facts = {
             "recipe": recipe.to_dict(),
             "release": whole.hash,
             "seed": seed,
-            "best_epoch": best_epoch,
-            "curves": curves,
+            "best_epoch": fitted.best_epoch,
+            "curves": fitted.curves,
         }
-        checkpoint_id = save_checkpoint(store, prefix, model, tokenizer, facts)
-    parameters = sum(tensor.numel() for tensor in model.parameters())
-    return TrainResult(checkpoint_id, prefix, best_epoch, curves, time.monotonic() - started, parameters)
+        checkpoint_id = save_checkpoint(store, prefix, run.model, run.tokenizer, facts)
+    parameters = sum(tensor.numel() for tensor in run.model.parameters())
+    return TrainResult(checkpoint_id, prefix, fitted.best_epoch, fitted.curves, time.monotonic() - started, parameters)
 
 
-def _prepare(release: Release, recipe: Recipe, random: torch.Generator) -> tuple[_Data, DecodedSplit, CaptionTokenizer]:
+def _prepare(release: Release, recipe: Recipe, seed: int) -> _Run:
+    """Decode, tokenise and build the model: everything before the first step."""
     config = preset(recipe.preset)
     train_split, val_split = release.split("train"), release.split("val")
     if len(train_split) < 2 or len(val_split) < 1:
@@ -109,6 +136,7 @@ def _prepare(release: Release, recipe: Recipe, random: torch.Generator) -> tuple
             f"release {release.hash} has {len(train_split)} training and {len(val_split)} validation pairs: training "
             "needs at least 2 and 1. Add texts or categories and materialize `splits` again"
         )
+    random = torch.Generator().manual_seed(seed)
     clips = decode_split(train_split, recipe.max_frames, config.image, config.fit)
     validation = decode_split(val_split, recipe.max_frames, config.image, config.fit)
     captions = list(clips.captions)
@@ -117,80 +145,72 @@ def _prepare(release: Release, recipe: Recipe, random: torch.Generator) -> tuple
         captions = [captions[index] for index in _derangement(len(captions), random)]
     ids_NL, mask_NL = tokenizer.encode(captions, recipe.max_words)
     mirror_N = torch.tensor([recipe.flip and mirrorable(caption) for caption in captions])
-    return _Data(clips, ids_NL, mask_NL, mirror_N), validation, tokenizer
+    model = Clip4ClipMeanP(config.with_vocab(tokenizer.size))
+    data = _Data(clips, ids_NL, mask_NL, mirror_N)
+    return _Run(recipe, model, tokenizer, data, validation, random, _optimizer(model, recipe), _average(model, recipe))
 
 
-def _fit(
-    model: Clip4ClipMeanP,
-    data: _Data,
-    validation: DecodedSplit,
-    tokenizer: CaptionTokenizer,
-    recipe: Recipe,
-    random: torch.Generator,
-    on_epoch: Callable[[EpochReport], None] | None,
-) -> tuple[list[dict[str, float]], int, dict[str, Tensor]]:
-    """Run all epochs; return the curves, the best epoch (from 1) and its weights."""
-    optimizer = _optimizer(model, recipe)
-    steps_per_epoch = max(1, math.ceil(len(data.clips) / recipe.batch_size))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_cosine(recipe, steps_per_epoch * recipe.epochs))
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
-    )
+def _fit(run: _Run, on_epoch: Callable[[EpochReport], None] | None) -> _Fitted:
+    """Run all epochs and keep the best."""
+    recipe, pairs = run.recipe, len(run.data.clips)
+    total_steps = recipe.epochs * sum(1 for _ in _batches(torch.arange(pairs), recipe.batch_size))
+    schedule = torch.optim.lr_scheduler.LambdaLR(run.optimizer, _warmup_cosine(recipe, total_steps))
     curves: list[dict[str, float]] = []
-    best: tuple[float, float, int] = (-1.0, -1.0, 0)
-    best_state: dict[str, Tensor] = {}
+    best, best_state = (-1.0, -1.0, 0), dict[str, Tensor]()
     started = time.monotonic()
     for epoch in range(1, recipe.epochs + 1):
         losses = []
-        for rows_B in _batches(len(data.clips), recipe.batch_size, random):
-            losses.append(_step(model, optimizer, data, rows_B, recipe, random))
+        for rows_B in _batches(torch.randperm(pairs, generator=run.random), recipe.batch_size):
+            losses.append(_step(run, rows_B))
             schedule.step()
-            average.update_parameters(model)
-        current = cast(Clip4ClipMeanP, average.module) if recipe.average else model
-        recall = _validate(current, validation, tokenizer, recipe.max_words)
+            run.average.update_parameters(run.model)
+        recall = _validate(run)
         curves.append({"epoch": epoch, "loss": sum(losses) / len(losses), **recall})
-        if (recall["r_at_1"], recall["r_at_10"], epoch) >= best:
+        if (recall["r_at_1"], recall["r_at_10"], epoch) > best:
             best = (recall["r_at_1"], recall["r_at_10"], epoch)
-            best_state = {name: tensor.detach().clone() for name, tensor in current.state_dict().items()}
+            best_state = {name: tensor.detach().clone() for name, tensor in run.judged.state_dict().items()}
         if on_epoch is not None:
-            spent = time.monotonic() - started
-            eta = spent / epoch * (recipe.epochs - epoch)
-            on_epoch(EpochReport(epoch, recipe.epochs, curves[-1]["loss"], recall["r_at_1"], recall["r_at_10"], spent, eta))
-    return curves, best[2], best_state
+            on_epoch(_report(curves[-1], recipe.epochs, time.monotonic() - started))
+    return _Fitted(curves, best[2], best_state)
 
 
-def _step(
-    model: Clip4ClipMeanP,
-    optimizer: torch.optim.Optimizer,
-    data: _Data,
-    rows_B: Tensor,
-    recipe: Recipe,
-    random: torch.Generator,
-) -> float:
-    model.train()
+def _report(record: dict[str, float], epochs: int, seconds: float) -> EpochReport:
+    epoch = int(record["epoch"])
+    eta_s = seconds / epoch * (epochs - epoch)
+    return EpochReport(epoch, epochs, record["loss"], record["r_at_1"], record["r_at_10"], seconds, eta_s)
+
+
+def _step(run: _Run, rows_B: Tensor) -> float:
+    """One optimiser step on the pairs `rows_B`; returns the loss."""
+    data, recipe, random = run.data, run.recipe, run.random
+    run.model.train()
     slots_BT = pick_slots(data.clips.mask_NT[rows_B], recipe.train_frames, random)
     frames_BTCHW = data.clips.frames_NTCHW[rows_B[:, None], slots_BT]
     frame_mask_BT = data.clips.mask_NT[rows_B].gather(1, slots_BT)
     frames_BTCHW = augment_frames(frames_BTCHW, data.mirror_N[rows_B], recipe.shift, random)
     ids_BL = drop_words(data.ids_NL[rows_B], recipe.word_dropout, random)
-    loss = model.loss(ids_BL, data.mask_NL[rows_B], to_clip_input(frames_BTCHW, frame_mask_BT), frame_mask_BT)
-    optimizer.zero_grad()
+    loss = run.model.loss(ids_BL, data.mask_NL[rows_B], to_clip_input(frames_BTCHW, frame_mask_BT), frame_mask_BT)
+    run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    model.clamp_logit_scale()
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    run.optimizer.step()
+    run.model.clamp_logit_scale()
     value = float(loss.detach())
     if not math.isfinite(value):
         raise SvtaError(f"training diverged (loss {value}): lower the recipe's lr (now {recipe.lr}) or raise warmup")
     return value
 
 
-def _validate(
-    model: Clip4ClipMeanP, validation: DecodedSplit, tokenizer: CaptionTokenizer, max_words: int
-) -> dict[str, float]:
-    text_ND, clip_ND = encode_split(model, tokenizer, validation, max_words)
-    measured = retrieval_metrics(similarity_of(model, text_ND, clip_ND), ties="average")
+def _validate(run: _Run) -> dict[str, float]:
+    text_ND, clip_ND = encode_split(run.judged, run.tokenizer, run.validation, run.recipe.max_words)
+    measured = retrieval_metrics(similarity_of(run.judged, text_ND, clip_ND), ties="average")
     return {"r_at_1": measured["R@1"], "r_at_5": measured["R@5"], "r_at_10": measured["R@10"], "mdr": measured["MdR"]}
+
+
+def _average(model: Clip4ClipMeanP, recipe: Recipe) -> torch.optim.swa_utils.AveragedModel:
+    """Running mean of the weights."""
+    decay = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+    return torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=decay)
 
 
 def _optimizer(model: Clip4ClipMeanP, recipe: Recipe) -> torch.optim.Optimizer:
@@ -212,9 +232,9 @@ def _warmup_cosine(recipe: Recipe, total_steps: int) -> Callable[[int], float]:
     return factor
 
 
-def _batches(count: int, size: int, random: torch.Generator) -> Iterator[Tensor]:
-    """Shuffled row numbers; a last single row joins its neighbour, because one pair has no negatives."""
-    parts = list(torch.split(torch.randperm(count, generator=random), size))
+def _batches(order_N: Tensor, size: int) -> Iterator[Tensor]:
+    """Cut an order of row numbers into batches; a last single row joins its neighbour: one pair has no negatives."""
+    parts = list(torch.split(order_N, size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     yield from parts

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ class Catalog:
     def _drop_superseded(self, table: str, partition: str) -> None:
         limit = time.time_ns() - int(SUPERSEDED_GRACE_S * 1e9)
         files = self._list(table, partition)
-        self.store.delete(old.key for old, next_one in zip(files, files[1:], strict=False) if next_one.time_ns < limit)
+        self.store.delete(old.key for old, next_one in pairwise(files) if next_one.time_ns < limit)
 
 
 def content_version(rows: pl.DataFrame, columns: Iterable[str] | None = None) -> str:

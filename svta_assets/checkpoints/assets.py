@@ -31,8 +31,8 @@ class TrainingConfig(dg.Config):
     code_version="1",
     pool="gpu",
     metadata=column_schema("checkpoints"),
-    description="A text-video retrieval model trained on the latest release; best epoch by validation T2V R@1, never by "
-    "test. Asks the gates leakage and one_generator first. An equal checkpoint is not trained again.",
+    description="A text-video retrieval model trained on the latest release; best epoch by validation T2V R@1, never "
+    "by test. Asks the gates leakage and one_generator first. An equal checkpoint is not trained again.",
 )
 def model_checkpoints(
     context: dg.AssetExecutionContext, config: TrainingConfig, home: HomeResource

@@ -88,4 +88,6 @@ def _train(
         "made_at": utc_now(),
     }
     kept = rows.filter(pl.col("checkpoint_id") != trained.checkpoint_id)
-    return work.catalog.publish("checkpoints", model, pl.concat([kept, work.catalog.tables["checkpoints"].frame([row])]))
+    return work.catalog.publish(
+        "checkpoints", model, pl.concat([kept, work.catalog.tables["checkpoints"].frame([row])])
+    )

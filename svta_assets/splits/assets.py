@@ -47,5 +47,3 @@ def _metadata(written: Any) -> dict[str, Any]:
         "categories too small for 7:1:2": ", ".join(written.small) or "none",
         "generators": ", ".join(sorted(set(written.generators))),
     }
-
-

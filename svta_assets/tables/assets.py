@@ -27,7 +27,9 @@ class EvaluationConfig(dg.Config):
     description="R@1/5/10, MdR and MnR in both directions on the release's test split, with the paper's numbers beside "
     "them; a rank for every query. Asks the gate train_meets_test first.",
 )
-def eval_tables(context: dg.AssetExecutionContext, config: EvaluationConfig, home: HomeResource) -> dg.MaterializeResult:
+def eval_tables(
+    context: dg.AssetExecutionContext, config: EvaluationConfig, home: HomeResource
+) -> dg.MaterializeResult:
     from svta_assets.tables.evaluate import evaluate_model
     from svta_assets.tables.render import write_tables
 

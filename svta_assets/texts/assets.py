@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from svta_assets.partitions import categories
 from svta_assets.results import OWNERS, Stopwatch, column_schema, counts_table, result
@@ -22,21 +24,20 @@ from svta_resources.home import HomeResource
 )
 def raw_texts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     from svta_assets.texts.collect import collect_texts
-    from svta_assets.texts.stay import keep_categories
 
     work = prepare_workspace(home.open())
     watch = Stopwatch(work, context.run_id, "raw_texts")
     folder = os.environ.get("SVTA_SOURCES_DIR")
-    collected = collect_texts(Path(folder) if folder else None, lambda texts: work.embedder().encode(texts))
-    texts = keep_categories(collected.texts, work.catalog.read("clips"))
+    settled = dict(work.catalog.read("clips").select("pair_id", "category").iter_rows())
+    collected = collect_texts(Path(folder) if folder else None, work.embedder().encode, settled)
     work.catalog.publish("rejects", "raw_texts", collected.rejects)
-    texts = work.catalog.publish("texts", "all", texts)
+    texts = work.catalog.publish("texts", "all", collected.texts)
     watch.record(texts.height)
-    return result(texts, _sources(texts, collected.rejects.height, collected.report))
+    return result(texts, _metadata(texts, collected.rejects.height, collected.report))
 
 
-def _sources(texts, rejects, report):  # type: ignore[no-untyped-def]
-    from svta_assets.texts.report import report_markdown
+def _metadata(texts: pl.DataFrame, rejects: int, report: dict[str, Any]) -> dict[str, Any]:
+    from svta_assets.texts.report_markdown import report_markdown
 
     by_source = dict(texts["source"].value_counts(sort=True).iter_rows())
     anomalous = int(texts["is_anomaly"].sum())

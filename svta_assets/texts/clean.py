@@ -26,13 +26,13 @@ RULES = (
     Rule("tab, line break or run of spaces", r"[\t\r\n\v\f\u00a0]\s*|\s{2,}", " "),  # 2 tabs in UCA, 3 runs in AR
     Rule("outer space", r"^\s+|\s+$", ""),  # 1,244 in UCA
     Rule("stray #", r"^[#\s]+", ""),  # 2 in UCA: its text form separates with "##"
+    Rule("leading or trailing comma", r"^[\s,;#]+|[\s,;]+$", ""),  # the cut subject is flagged `fragment`, `dangling`
     Rule("doubled punctuation", r"(?:[.,;]\s+)+([,;])", "$1"),  # "the street. , there are"
     Rule("doubled full stop", r"(?:\.\s+)+(\.+)(\s|$)", "$1$2"),
     Rule("space before comma", r"\s+([,;])", "$1"),
     # A full stop only before a space or the end: "a .22 rifle" keeps its space.
     Rule("space before final mark", r"\s+([.:!?])(\s|$)", "$1$2"),
     Rule("no space after comma", r"([,;])([A-Za-z])", "$1 $2"),
-    Rule("leading or trailing comma", r"^[\s,;#]+|[\s,;]+$", ""),  # the cut subject is flagged `fragment`, `dangling`
 )
 
 
@@ -45,7 +45,7 @@ def cleaned(raw: pl.Expr) -> pl.Expr:
 
 def clean_text(raw: str) -> str:
     """`cleaned` for a single text."""
-    return pl.select(cleaned(pl.lit(raw, dtype=pl.String))).item()
+    return str(pl.select(cleaned(pl.lit(raw, dtype=pl.String))).item())
 
 
 def cleaning_counts(raw: pl.Series) -> dict[str, int]:

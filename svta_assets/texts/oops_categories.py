@@ -45,4 +45,5 @@ def _prototypes(homes: Sequence[Category], embed: Embed) -> tuple[np.ndarray, li
 def _unit(vectors_ND: np.ndarray) -> np.ndarray:
     vectors_ND = np.asarray(vectors_ND, dtype=np.float32)
     lengths = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    return vectors_ND / np.maximum(lengths, 1e-12)
+    unit_ND: np.ndarray = vectors_ND / np.maximum(lengths, 1e-12)
+    return unit_ND

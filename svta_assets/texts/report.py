@@ -112,10 +112,11 @@ def _repeated(frame: pl.DataFrame, text: pl.Expr) -> pl.DataFrame:
     return grouped.filter(pl.col("rows") > 1)
 
 
-def _shared_texts(texts: pl.DataFrame) -> int:
-    """How many texts stand in more than one source, in the sense of `_NORMALISED`."""
-    per_text = texts.group_by(_NORMALISED.alias("text")).agg(pl.col("source").n_unique())
-    return per_text.filter(pl.col("source") > 1).height
+def _shared_texts(texts: pl.DataFrame) -> dict[str, Any]:
+    """The texts that stand in more than one source, in the sense of `_NORMALISED`, and each source's rows of them."""
+    shared = pl.col("source").n_unique().over("text") > 1
+    found = texts.select(_NORMALISED.alias("text"), "source").filter(shared)
+    return {"texts": found["text"].n_unique(), "rows": _counts(found, "source")}
 
 
 def _times(frame: pl.DataFrame) -> dict[str, Any] | None:

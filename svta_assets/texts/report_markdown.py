@@ -16,6 +16,9 @@ def report_markdown(report: Mapping[str, Any]) -> str:
         _section("Flags", _by_source(report["flags"])),
         _section("Cleaned", _by_source(report["cleaning"])),
         _section("Repeated texts", _repeats(report["repeats"])),
+        _section(
+            "Texts in several sources", _table(("source", "texts"), report["texts_in_several_sources"]["rows"].items())
+        ),
         _section("Times", _by_source(report["times"])),
         _section("Videos with the most texts", _tails(report["heavy_tail"])),
         _section("UCF-Crime videos in both sources", _ucf(report["ucf"])),

@@ -43,9 +43,7 @@ def videos(context: dg.AssetExecutionContext, config: VideosConfig, home: HomeRe
     return materialize_category(context, work, context.partition_key, config)
 
 
-def materialize_category(
-    context: Any, work: Workspace, category: str, config: VideosConfig
-) -> dg.MaterializeResult:
+def materialize_category(context: Any, work: Workspace, category: str, config: VideosConfig) -> dg.MaterializeResult:
     """Make a category's clips and describe them; also used by the job `regenerate`."""
     from svta_assets.videos.produce import Eta, produce, resident_pool
     from svta_assets.videos.sizes import confirm_size

@@ -183,5 +183,3 @@ def _share(jobs: list[ClipJob], elsewhere: dict[str, tuple[str, str]]) -> list[C
             job = replace(job, copy_of=source[0], copy_uri=source[1])
         shared.append(job)
     return sorted(shared, key=lambda job: job.copy_uri is not None)
-
-

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+from svta_resources.video.pool import Pool, open_pool
 
 from svta_assets.gates import load_thresholds
 from svta_assets.schemas import REJECTS
@@ -14,7 +15,6 @@ from svta_assets.videos.projection import clip_rows, project_clips, read_cards
 from svta_assets.videos.takes import promote
 from svta_assets.workspace import Workspace
 from svta_resources.errors import SvtaError
-from svta_resources.video.pool import Pool, open_pool
 from svta_resources.video.worker import CLIPS, ClipJob, ClipWorkerFactory
 
 Progress = Callable[[int, int], None]  # clips done, clips planned

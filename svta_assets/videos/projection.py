@@ -97,12 +97,12 @@ def current_clips(clips: pl.DataFrame, promotions: pl.DataFrame) -> dict[str, st
     """
     accepted = clips.filter(pl.col("status") == "accepted").sort("take")
     current: dict[str, str] = {}
-    for row in accepted.select("pair_id", "clip_id").iter_rows():
-        current.setdefault(*row)
+    for pair, clip in accepted.select("pair_id", "clip_id").iter_rows():
+        current.setdefault(pair, clip)
     known = set(accepted["clip_id"])
-    for row in latest_decisions(promotions).values():
-        if row["clip_id"] in known:
-            current[row["pair_id"]] = row["clip_id"]
+    for decision in latest_decisions(promotions).values():
+        if decision["clip_id"] in known:
+            current[decision["pair_id"]] = decision["clip_id"]
     return current
 
 

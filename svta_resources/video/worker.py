@@ -133,5 +133,3 @@ def _publish_card(job: ClipJob, card: dict[str, Any], store: MediaStore) -> None
         store.put(job.sidecar, data)
     else:
         store.put_new(job.sidecar, data)
-
-

@@ -75,8 +75,8 @@ def test_wrong_and_partial_weights_are_refused_by_name(golden):
         load_published("clip4clip-meanP", partial, facts["config"])
     with pytest.raises(WrongWeights, match=r"1 unexpected \(extra\)"):
         load_published("clip4clip-meanP", {**state, "extra": torch.zeros(1)}, facts["config"])
+    reshaped = {**state, "clip.text_projection": torch.zeros(64, 32)}
     with pytest.raises(WrongWeights, match=r"clip.text_projection \(64, 32\) instead of \(64, 64\)"):
-        reshaped = {**state, "clip.text_projection": torch.zeros(64, 32)}
         load_published("clip4clip-meanP", reshaped, facts["config"])
     with pytest.raises(SvtaError, match="clip4clip-meanP"):
         load_published("clip5clip", state, facts["config"])

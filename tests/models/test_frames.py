@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.models.synthetic import FRAMES, HEIGHT, WIDTH, draw, encode
 
 from svta_models.frames import (
     DecodeError,
@@ -19,6 +18,7 @@ from svta_models.frames import (
     sample_indices,
     uniform_indices,
 )
+from tests.models.synthetic import FRAMES, HEIGHT, WIDTH, draw, encode
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
@@ -49,7 +49,8 @@ def test_sampled_frames_are_ascending_existing_and_at_most_the_slots(total, fps,
     chosen = sample_indices(total, fps, framerate, slots, position)
     assert 1 <= len(chosen) <= slots
     assert chosen == sorted(set(chosen))
-    assert 0 <= chosen[0] and chosen[-1] < total
+    assert chosen[0] >= 0
+    assert chosen[-1] < total
 
 
 def test_our_own_sampling_fills_every_slot_of_an_svta_clip():
@@ -83,7 +84,8 @@ def test_decoding_gives_the_frames_that_were_asked_for():
     info = probe_video(data)
     assert (info.frames, info.fps, info.height, info.width) == (FRAMES, 15.0, HEIGHT, WIDTH)
     everything = decode_video(data)
-    assert everything.shape == drawn.shape and everything.dtype == np.uint8
+    assert everything.shape == drawn.shape
+    assert everything.dtype == np.uint8
     assert np.abs(everything.astype(int) - drawn).mean() < 12  # H.264 with subsampled colour
     some = decode_video(data, [8, 0, 8])
     np.testing.assert_array_equal(some, everything[[8, 0, 8]])
@@ -100,7 +102,7 @@ def test_a_file_decodes_like_its_bytes(tmp_path):
 def test_broken_videos_are_named(tmp_path):
     path = tmp_path / "broken.mp4"
     path.write_bytes(encode(draw("red", "sea", "pole", seed=1))[:300])
-    with pytest.raises(DecodeError, match="broken.mp4"):
+    with pytest.raises(DecodeError, match=r"broken.mp4"):
         decode_video(path)
     with pytest.raises(DecodeError, match="not a readable video"):
         probe_video(b"not a video at all")

@@ -83,7 +83,9 @@ def test_a_query_without_a_score_is_last_on_average_and_dropped_officially():
 
 def test_no_rank_at_all_gives_nan_instead_of_a_crash():
     empty = retrieval_metrics(np.full((3, 3), np.nan))
-    assert empty["ranks"] == 0 and np.isnan(empty["R@1"]) and np.isnan(empty["MdR"])
+    assert empty["ranks"] == 0
+    assert np.isnan(empty["R@1"])
+    assert np.isnan(empty["MdR"])
 
 
 def _matrix(size: int, seed: int) -> np.ndarray:

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.models.synthetic import make_release_rows
 
 from svta_models import open_release
 from svta_models.media_store import open_store, sha256_hex
@@ -23,6 +22,7 @@ from svta_models.release import (
     resolve,
     write_release,
 )
+from tests.models.synthetic import make_release_rows
 
 
 def rows(count: int = 6, caption: str = "A man falls.") -> pl.DataFrame:
@@ -109,14 +109,14 @@ def test_names_that_would_confuse_are_refused(store, name):
 
 
 def test_errors_say_what_there_is_instead(store):
-    with pytest.raises(ReleaseError, match="no release in .* yet: materialize `splits`"):
+    with pytest.raises(ReleaseError, match=r"no release in .* yet: materialize `splits`"):
         open_release(store.url)
     digest = write_release(store, rows())
     with pytest.raises(ReleaseError, match=f"no release 'v9'.*latest, {digest}"):
         open_release(store.url, release="v9")
-    with pytest.raises(ReleaseError, match="no split 'dev': use one of train, val, test"):
+    with pytest.raises(ReleaseError, match=r"no split 'dev': use one of train, val, test"):
         open_release(store.url, split="dev")
-    with pytest.raises(ReleaseError, match="no category 'faling'.*falling"):
+    with pytest.raises(ReleaseError, match=r"no category 'faling'.*falling"):
         open_release(store.url, category="faling")
 
 
@@ -166,11 +166,13 @@ def test_a_dataset_gives_caption_and_frames(filled):
     split = open_release(filled.url, split="train")
     item = split.dataset(max_frames=12, size=32)[0]
     assert item["caption"] == split.frame["caption"][0]
-    assert item["frames"].shape == (12, 3, 32, 32) and item["frames"].float().std() > 1
+    assert item["frames"].shape == (12, 3, 32, 32)
+    assert item["frames"].float().std() > 1
     assert item["mask"].tolist() == [1] * 12
     raw = split.dataset(max_frames=15)[0]
     assert raw["frames"].shape == (15, 48, 64, 3)
-    assert raw["mask"].tolist() == [1] * 13 + [0] * 2 and raw["frames"][13:].max() == 0
+    assert raw["mask"].tolist() == [1] * 13 + [0] * 2
+    assert raw["frames"][13:].max() == 0
 
 
 def test_a_damaged_clip_is_named_with_the_next_step(filled):

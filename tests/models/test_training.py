@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from tests.models.synthetic import make_release_rows
 
 from svta_models.augment import augment_frames, drop_words, mirrorable, pick_slots, to_clip_input
 from svta_models.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
@@ -19,6 +18,7 @@ from svta_models.recipe import Recipe
 from svta_models.release import DamagedClip, Release, write_release
 from svta_models.tokenizer import CaptionTokenizer
 from svta_models.training import train
+from tests.models.synthetic import make_release_rows
 
 PREFIX = "checkpoints/clip4clip-meanp"
 QUICK = Recipe(epochs=12, train_frames=2, batch_size=18, lr=6e-4, threads=1)
@@ -69,7 +69,7 @@ def test_the_test_split_is_never_opened_while_training(release):
     )
     other = Release(without_test, write_release(without_test, hidden))
     assert train(other, without_test, PREFIX, ONE_EPOCH).best_epoch == 1
-    with pytest.raises(DamagedClip, match="gone.mp4 is missing"):
+    with pytest.raises(DamagedClip, match=r"gone.mp4 is missing"):
         other.split("test").dataset()[0]
 
 
@@ -88,7 +88,8 @@ def test_a_checkpoint_says_what_it_was_trained_on(release, trained):
     checkpoint = load_checkpoint(release.store, PREFIX, trained[0].checkpoint_id)
     assert checkpoint.release == release.hash
     assert Recipe.from_mapping(checkpoint.recipe) == QUICK
-    assert checkpoint.config["seed"] == 42 and len(checkpoint.config["curves"]) == 12
+    assert checkpoint.config["seed"] == 42
+    assert len(checkpoint.config["curves"]) == 12
 
 
 def test_a_release_without_validation_pairs_is_refused(release):
@@ -183,7 +184,8 @@ def test_the_tokenizer_keeps_clips_conventions():
     assert (ids[:, 0] == tokenizer.start).all()
     assert ids[2, 15] == tokenizer.end  # cut, the end token kept
     for row, real in zip(ids, mask, strict=True):
-        assert row.argmax() == real.sum() - 1 and (row[real == 0] == 0).all()
+        assert row.argmax() == real.sum() - 1
+        assert (row[real == 0] == 0).all()
     again, _ = CaptionTokenizer.from_json(tokenizer.to_json()).encode(captions, max_words=16)
     assert torch.equal(again, ids[:2])
     assert torch.equal(tokenizer.encode(["a MAN"], 8)[0], tokenizer.encode(["A man"], 8)[0])
@@ -191,7 +193,8 @@ def test_the_tokenizer_keeps_clips_conventions():
 
 
 def test_clips_whose_caption_names_a_side_are_never_mirrored():
-    assert mirrorable("A man brightens the room.") and not mirrorable("A car turns LEFT.")
+    assert mirrorable("A man brightens the room.")
+    assert not mirrorable("A car turns LEFT.")
     frames = torch.arange(4 * 2 * 3 * 5 * 6, dtype=torch.uint8).view(4, 2, 3, 5, 6)
     random = torch.Generator().manual_seed(0)
     mirror = torch.tensor([True, False, True, False])
@@ -208,7 +211,8 @@ def test_a_shift_moves_all_frames_of_a_clip_alike():
     moved = augment_frames(frames, torch.tensor([False]), 4, torch.Generator().manual_seed(1))
     places = moved[0, :, 0].flatten(1).argmax(dim=1)
     assert len(set(places.tolist())) == 1
-    assert abs(places[0].item() // 20 - 10) <= 4 and abs(places[0].item() % 20 - 10) <= 4
+    assert abs(places[0].item() // 20 - 10) <= 4
+    assert abs(places[0].item() % 20 - 10) <= 4
 
 
 def test_chosen_slots_are_real_frames_in_order():
@@ -216,7 +220,8 @@ def test_chosen_slots_are_real_frames_in_order():
     random = torch.Generator().manual_seed(0)
     for _ in range(50):
         slots = pick_slots(mask, 4, random)
-        assert (slots.diff(dim=1) >= 0).all() and (slots < mask.sum(dim=1, keepdim=True)).all()
+        assert (slots.diff(dim=1) >= 0).all()
+        assert (slots < mask.sum(dim=1, keepdim=True)).all()
         assert len(set(slots[0].tolist())) == 4
 
 
@@ -229,4 +234,5 @@ def test_dropped_words_leave_start_end_and_padding():
 def test_padded_slots_are_zero_in_normalised_space():
     pixels = torch.zeros(1, 2, 3, 4, 4, dtype=torch.uint8)
     result = to_clip_input(pixels, torch.tensor([[1, 0]]))
-    assert result[0, 1].abs().max() == 0 and result[0, 0].abs().min() > 1
+    assert result[0, 1].abs().max() == 0
+    assert result[0, 0].abs().min() > 1

@@ -17,14 +17,16 @@ from svta_assets.categories import (
     near_matches,
 )
 
-SEEDS = (
-    "throw, running, falling, fighting, sleeping, crawling, having a seizure, laying down, dancing, stealing, "
-    "rotating 360 degrees, shuffling, walking injured, walking drunk, stumbling walk, people and car accident, "
-    "car crash, running injured, fire, smoke, jaywalking, driving outside lane, jumping"
-).split(", ")
-DEMO = (
-    "falling fighting crawling having-a-seizure dancing car-crash fire jumping explosion robbery normal-00 normal-01"
-).split()
+SEEDS = [
+    "throw", "running", "falling", "fighting", "sleeping", "crawling", "having a seizure", "laying down", "dancing",
+    "stealing", "rotating 360 degrees", "shuffling", "walking injured", "walking drunk", "stumbling walk",
+    "people and car accident", "car crash", "running injured", "fire", "smoke", "jaywalking", "driving outside lane",
+    "jumping",
+]  # fmt: skip
+DEMO = [
+    "falling", "fighting", "crawling", "having-a-seizure", "dancing", "car-crash", "fire", "jumping", "explosion",
+    "robbery", "normal-00", "normal-01",
+]  # fmt: skip
 
 
 def of_origin(origin: str) -> list[Category]:

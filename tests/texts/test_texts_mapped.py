@@ -24,7 +24,7 @@ def write_settings(tmp_path: Path, name: str, **settings: object) -> None:
 
 
 def test_rows_become_texts_under_their_own_source(tmp_path: Path) -> None:
-    content = "clip,description,label,unused\na.mp4,Two men brawl.,Fighting,1\nb,A man walks.,normal,2\nc,Crash!,car crash,3\n"
+    content = "clip,description,label,x\na.mp4,Two men brawl.,Fighting,1\nb,A walk.,normal,2\nc,Crash!,car crash,3\n"
     texts = collect_csv(tmp_path, content).texts
     rows = {row["source_video"]: row for row in texts.to_dicts()}
     assert {row["source"] for row in rows.values()} == {"warehouse"}
