@@ -14,6 +14,10 @@ BATCH_SIZE = 64
 EMPTY_VERBS = frozenset(
     ["be", "have", "do", "appear", "seem", "show", "see", "wear", "dress", "film", "record", "capture", "start", "begin", "continue", "keep", "try", "happen", "occur", "let", "make", "get", "go", "come", "use", "look", "contain", "consist", "locate", "cover", "leave"]
 )
+# The small parser takes these for nouns in "a girl in a green dress strolls along the beach".
+MISTAKEN_VERBS = frozenset("walk stroll drive park wait run pass stand jog ride cycle wander hurry".split())
+# "walk at night" says when, not what
+TIMES = frozenset("morning noon afternoon evening dusk dawn night midnight day time daytime sunset sunrise".split())
 OBJECTS = ("dobj", "obj")
 FALLBACK = "unclear scene"
 
@@ -40,7 +44,7 @@ class PhraseFinder:
 def _verb_phrases(doc: "Doc") -> Iterator[str]:
     weak: list[str] = []
     for token in doc:
-        if token.pos_ != "VERB" or token.dep_ in ("aux", "auxpass"):
+        if not (token.pos_ == "VERB" and token.dep_ not in ("aux", "auxpass")) and not _is_mistaken_verb(token):
             continue
         phrase = _phrase(token)
         if token.lemma_.lower() not in EMPTY_VERBS:
@@ -64,7 +68,8 @@ def _phrase(verb: "Token") -> str:
 
 
 def _prepositional(verb: "Token") -> str:
-    for child in verb.children:
+    following = [token for token in verb.doc[verb.i + 1 : verb.i + 3] if token.dep_ == "prep"]  # may hang elsewhere
+    for child in [*(child for child in verb.children if child.i > verb.i), *following]:
         if child.dep_ == "prep":
             thing = next((below for below in child.children if below.dep_ == "pobj"), None)
             if thing is not None and _is_name_like(thing) and thing.lemma_.lower() not in TIMES:
@@ -74,6 +79,15 @@ def _prepositional(verb: "Token") -> str:
 
 # "walk at night" says when, not what
 TIMES = frozenset(["morning", "noon", "afternoon", "evening", "dusk", "dawn", "night", "midnight", "day", "time", "daytime", "sunset", "sunrise"])
+
+
+def _is_mistaken_verb(token: "Token") -> bool:
+    if token.pos_ != "NOUN" or token.lemma_.lower() not in MISTAKEN_VERBS or token.i == 0:
+        return False
+    before = token.nbor(-1)
+    if token.text.endswith("s"):
+        return before.pos_ not in ("DET", "PRON", "ADP")
+    return before.pos_ == "NOUN" and before.text.endswith("s") and token.lemma_ != "park"
 
 
 def _is_name_like(token: "Token") -> bool:
