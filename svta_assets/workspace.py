@@ -59,6 +59,7 @@ class Workspace:
         """Bring `svta.duckdb` up to date."""
         from svta_resources.query import refresh
 
+        self.home.prepare()  # the database is the first thing `svta status` writes on a fresh home
         return refresh(self.catalog, self.home.path)
 
 

@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -106,6 +107,11 @@ def _checked(key: str) -> str:
     return key
 
 
+def _checked_prefix(prefix: str) -> str:
+    """A folder to list; the empty one is the whole store."""
+    return _checked(prefix.rstrip("/")) if prefix else ""
+
+
 class FolderStore:
     """A store in a local folder."""
 
@@ -157,7 +163,7 @@ class FolderStore:
 
     def list(self, prefix: str) -> list[StoredObject]:
         found: list[StoredObject] = []
-        folders = [self.root / prefix if prefix else self.root]
+        folders = [self.root / _checked_prefix(prefix)]
         while folders:
             folder = folders.pop()
             try:
@@ -178,15 +184,22 @@ class FolderStore:
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
-            (self.root / _checked(key)).unlink(missing_ok=True)
+            try:
+                (self.root / _checked(key)).unlink(missing_ok=True)
+            except OSError as error:
+                raise self._explain(error, key, doing="deleting") from error
 
     def move(self, key: str, to: str) -> None:
-        target = self.root / _checked(to)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        source, target = self.root / _checked(key), self.root / _checked(to)
+        if not source.is_file():
+            raise MissingObject(key, self.url)
         try:
-            os.replace(self.root / _checked(key), target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
         except FileNotFoundError as error:
             raise MissingObject(key, self.url) from error
+        except OSError as error:
+            raise self._explain(error, key, doing="moving") from error
 
     def local_path(self, key: str) -> Path | None:
         return self.root / _checked(key)
@@ -210,7 +223,8 @@ class FolderStore:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # where the folder could not be made there is no part either
+                part.unlink()
             raise self._explain(error, target.relative_to(self.root).as_posix()) from error
         return part
 
@@ -269,8 +283,9 @@ class S3Store:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
+        _checked(key)
         try:
-            obstore.put(self.client, _checked(key), data, mode="create")
+            obstore.put(self.client, key, data, mode="create")
         except AlreadyExistsError:
             return sha256_hex(self.get(key))
         except Exception as error:
@@ -280,16 +295,18 @@ class S3Store:
     def put(self, key: str, data: bytes) -> None:
         import obstore
 
+        _checked(key)
         try:
-            obstore.put(self.client, _checked(key), data)
+            obstore.put(self.client, key, data)
         except Exception as error:
             raise self._explain(error, key, "writing") from error
 
     def get(self, key: str) -> bytes:
         import obstore
 
+        _checked(key)
         try:
-            return bytes(obstore.get(self.client, _checked(key)).bytes())
+            return bytes(obstore.get(self.client, key).bytes())
         except FileNotFoundError as error:
             raise MissingObject(key, self.url) from error
         except Exception as error:
@@ -305,8 +322,9 @@ class S3Store:
     def size(self, key: str) -> int:
         import obstore
 
+        _checked(key)
         try:
-            return int(obstore.head(self.client, _checked(key))["size"])
+            return int(obstore.head(self.client, key)["size"])
         except FileNotFoundError as error:
             raise MissingObject(key, self.url) from error
         except Exception as error:
@@ -315,8 +333,9 @@ class S3Store:
     def list(self, prefix: str) -> list[StoredObject]:
         import obstore
 
+        folder = _checked_prefix(prefix) or None
         try:
-            pages = obstore.list(self.client, prefix.rstrip("/") or None)
+            pages = obstore.list(self.client, folder)
             found = [
                 StoredObject(item["path"], int(item["size"]), item["last_modified"].timestamp())
                 for page in pages
@@ -330,14 +349,16 @@ class S3Store:
         import obstore
 
         for key in keys:
+            _checked(key)
             try:
-                obstore.delete(self.client, _checked(key))
+                obstore.delete(self.client, key)
             except FileNotFoundError:
                 continue
             except Exception as error:
                 raise self._explain(error, key, "deleting") from error
 
     def move(self, key: str, to: str) -> None:
+        _checked(to)
         self.put(to, self.get(key))
         self.delete([key])
 

@@ -27,14 +27,14 @@ class Recipe:
 
     name: str = "scratch"
     preset: str = "tiny"
-    epochs: int = 40
-    batch_size: int = 48
-    lr: float = 1e-3
+    epochs: int = 24
+    batch_size: int = 24
+    lr: float = 7e-4
     weight_decay: float = 0.1
     warmup: float = 0.1
     max_words: int = 32
     max_frames: int = 12
-    train_frames: int = 4
+    train_frames: int = 3
     shift: int = 4
     flip: bool = True
     word_dropout: float = 0.1

@@ -95,7 +95,7 @@ class _Fitted:
     state: dict[str, Tensor]
 
 
-def train(  # noqa: PLR0917
+def train(
     release: Release | ReleaseSplit,
     store: MediaStore,
     prefix: str,

@@ -8,6 +8,7 @@ file `metadata/<table>/<partition>/<time_ns>-<random>.parquet`; readers take the
 
 import hashlib
 import io
+import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from svta_resources.tables import Growth, Table, TableError
 
 SUPERSEDED_GRACE_S = 6 * 3600.0  # a reader that listed a file may still open it; hours, because queries are short
 METADATA = "metadata"
+_FILE = re.compile(rf"{METADATA}/(?P<table>[^/]+)/(?P<partition>[^/]+)/(?P<time>\d{{20}})-[0-9a-f]+\.parquet")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class ProjectionFile:
     partition: str
     key: str
     time_ns: int
+
+    def order(self) -> tuple[int, str]:
+        """Sorts files by when their facts were gathered."""
+        return self.time_ns, self.key
 
 
 class Catalog:
@@ -78,12 +84,19 @@ class Catalog:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read(self, table: str, partition: str | None = None) -> pl.DataFrame:
-        """Read a table, or one partition of it; no rows when nothing was written yet."""
+        """Read a table, or one partition of it; no rows when nothing was written yet.
+
+        A row that moved to another partition stands in two files until the first is written anew: the later one counts.
+        """
         declared = self._table(table)
         files = self.files(table, partition)
         if not files:
             return declared.empty()
-        return pl.concat([self.read_file(item) for item in files])
+        if declared.growth is Growth.LOG or len(files) == 1:
+            return pl.concat([self.read_file(item) for item in files])
+        age = {item: place for place, item in enumerate(sorted(files, key=ProjectionFile.order))}
+        rows = pl.concat([self.read_file(item).with_columns(_age=pl.lit(age[item])) for item in files])
+        return rows.filter(pl.col("_age") == pl.col("_age").max().over(declared.key)).drop("_age")
 
     def read_file(self, item: ProjectionFile) -> pl.DataFrame:
         """Read one metadata file in its table's columns and types."""
@@ -127,10 +140,9 @@ class Catalog:
         prefix = f"{METADATA}/{table}" + (f"/{partition}" if partition else "")
         found = []
         for item in self.store.list(prefix):
-            _, _, part, name = item.key.split("/")
-            if name.endswith(".parquet"):
-                found.append(ProjectionFile(table, part, item.key, int(name.split("-")[0])))
-        return sorted(found, key=lambda item: (item.partition, item.time_ns, item.key))
+            if match := _FILE.fullmatch(item.key):  # else not ours: a file manager's, for example
+                found.append(ProjectionFile(table, match["partition"], item.key, int(match["time"])))
+        return sorted(found, key=lambda item: (item.partition, *item.order()))
 
     def _write(self, table: str, partition: str, frame: pl.DataFrame, time_ns: int) -> None:
         buffer = io.BytesIO()
@@ -146,6 +158,7 @@ class Catalog:
         limit = time.time_ns() - int(SUPERSEDED_GRACE_S * 1e9)
         files = self._list(table, partition)
         self.store.delete(old.key for old, next_one in pairwise(files) if next_one.time_ns < limit)
+        self.store.sweep_partials(f"{METADATA}/{table}/{partition}")
 
 
 def content_version(rows: pl.DataFrame, columns: Iterable[str] | None = None) -> str:
@@ -154,7 +167,7 @@ def content_version(rows: pl.DataFrame, columns: Iterable[str] | None = None) ->
     Order of rows does not matter, so the same rows read back in any order have the same version.
     """
     chosen = rows.select(sorted(columns or rows.columns))
-    lines = sorted(chosen.write_ndjson().splitlines())
+    lines = sorted(chosen.write_ndjson().split("\n"))  # not splitlines: captions may hold other line separators
     return hashlib.sha256("\n".join([",".join(chosen.columns), *lines]).encode()).hexdigest()[:16]
 
 

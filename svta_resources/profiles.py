@@ -6,12 +6,11 @@ Nothing here touches the disk until something is about to be written (`Home.prep
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from svta_resources.errors import SvtaError
 
@@ -147,10 +146,8 @@ class Home:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not marker.exists():
-                facts: dict[str, Any] = {"profile": self.profile.name, "created_at": datetime.now(UTC).isoformat()}
-                temporary = marker.with_name(f".{HOME_FILE}.{os.getpid()}")
-                temporary.write_text(json.dumps(facts) + "\n")
-                os.replace(temporary, marker)
+                facts = {"profile": self.profile.name, "created_at": datetime.now(UTC).isoformat()}
+                _write_whole(marker, json.dumps(facts) + "\n")
         except OSError as error:
             raise HomeError(
                 f"home {self.path} cannot be written ({error.strerror or error}): "
@@ -168,10 +165,22 @@ class Home:
                 raise HomeError(f"instance file {source} is missing: run from a checkout of the project")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
+                _write_whole(target, source.read_text())
             except OSError as error:
                 raise HomeError(f"{target} cannot be written ({error.strerror or error}): set DAGSTER_HOME") from error
         return folder
+
+
+def _write_whole(target: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, target)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def home_from(environ: Mapping[str, str] | None = None) -> Home:

@@ -34,7 +34,19 @@ FRESHNESS = Table(
 
 def refresh(catalog: Catalog, home: Path) -> Path:
     """Bring `svta.duckdb` up to date with the newest projections; return its path. Safe to call at any time."""
+    import duckdb
+
     target = duckdb_file(home)
+    try:
+        return _refresh(catalog, home, target)
+    except (OSError, duckdb.IOException) as error:
+        raise SvtaError(
+            f"{target} cannot be written ({error}): free space or give write access to {home}, then run `svta status`. "
+            "The metadata it is built from are not touched."
+        ) from error
+
+
+def _refresh(catalog: Catalog, home: Path, target: Path) -> Path:
     with _only_refresher(home):
         wanted = {name: catalog.files(name) for name in catalog.tables}
         if target.exists() and _seen(target) == {item.key for items in wanted.values() for item in items}:
@@ -88,14 +100,14 @@ def _build(catalog: Catalog, wanted: dict[str, list[ProjectionFile]], building: 
         freshness: list[dict[str, Any]] = []
         for name, table in catalog.tables.items():
             _create(connection, table)
-            changed = [item for item in wanted[name] if item.key not in old]
             kept = [item for item in wanted[name] if item.key in old]
-            if kept and table.growth is Growth.PROJECTION and _same_columns(connection, table):
+            changed = [item for item in wanted[name] if item.key not in old]
+            if _may_copy(connection, table, kept, changed, old):
                 _copy(connection, table, kept)
             else:
-                changed, kept = wanted[name], []
+                kept, changed = [], wanted[name]
             counts = {item.key: old[item.key] for item in kept}
-            for item in changed:
+            for item in sorted(changed, key=ProjectionFile.order):
                 counts[item.key] = _insert(connection, catalog, table, item)
             freshness += [_fresh_row(item, counts[item.key]) for item in wanted[name]]
         _create(connection, FRESHNESS)
@@ -134,6 +146,30 @@ def _create(connection: Any, table: Table) -> None:
         connection.execute(f'comment on column "{table.name}"."{column.name}" is \'{text}\'')
 
 
+def _may_copy(
+    connection: Any, table: Table, kept: list[ProjectionFile], changed: list[ProjectionFile], old: dict[str, int]
+) -> bool:
+    """Whether copying the old rows of unchanged files gives what reading those files again would give."""
+    if not kept or not _same_columns(connection, table):
+        return False
+    if table.growth is Growth.PROJECTION and changed and min(changed, key=_time).time_ns < max(kept, key=_time).time_ns:
+        return False  # a late file with older facts must not replace newer rows
+    marks, partitions = _marks(kept)
+    standing = connection.execute(
+        f'select count(*) from previous."{table.name}" where _partition in ({marks})', partitions
+    ).fetchone()[0]
+    return bool(standing == sum(old[item.key] for item in kept))  # else a row had moved to another partition
+
+
+def _time(item: ProjectionFile) -> int:
+    return item.time_ns
+
+
+def _marks(files: list[ProjectionFile]) -> tuple[str, list[str]]:
+    partitions = sorted({item.partition for item in files})
+    return ", ".join("?" for _ in partitions), partitions
+
+
 def _same_columns(connection: Any, table: Table) -> bool:
     import duckdb
 
@@ -146,8 +182,7 @@ def _same_columns(connection: Any, table: Table) -> bool:
 
 
 def _copy(connection: Any, table: Table, kept: list[ProjectionFile]) -> None:
-    partitions = [item.partition for item in kept]
-    marks = ", ".join("?" for _ in partitions)
+    marks, partitions = _marks(kept)
     connection.execute(
         f'insert into "{table.name}" select * from previous."{table.name}" where _partition in ({marks})', partitions
     )

@@ -106,11 +106,14 @@ class _Planner:
         self.by_clip = {row["clip_id"]: row for rows in self.takes.values() for row in rows}
         self.current = current_clips(state.clips, state.promotions)
         self.decided = _decided_takes(state.promotions)
-        self.damaged = {card["pair_id"] for card in state.damaged}
+        # A clip repaired under other settings has a second card, which is whole: its first one is history.
+        self.damaged = [card for card in state.damaged if card["clip_id"] not in self.by_clip]
+        self.broken_pairs = {card["pair_id"] for card in self.damaged}
+        self.highest = _highest_takes([*self.by_clip.values(), *self.damaged], self.decided)
 
     def repairs(self, chosen: Collection[str]) -> list[ClipJob]:
         """The very clips whose files are gone; under today's settings where those have changed since."""
-        return [self._repair(card) for card in self.state.damaged if card["pair_id"] in chosen]
+        return [self._repair(card) for card in self.damaged if card["pair_id"] in chosen]
 
     def _repair(self, card: dict[str, Any]) -> ClipJob:
         pair, take, seed, caption = card["pair_id"], card["take"], card["seed"], card["caption"]
@@ -121,7 +124,7 @@ class _Planner:
     def job_for(self, pair: str, caption: str) -> ClipJob | None:
         match self.mode:
             case Mode.MISSING:
-                return None if self.takes.get(pair) or pair in self.damaged else self._first(pair, caption)
+                return None if self.takes.get(pair) else self._fresh(pair, caption)
             case Mode.STALE:
                 return self._next(pair, caption, keep_seed=True) if self.what_changed(pair, caption) else None
             case Mode.RETRY_REJECTED:
@@ -135,7 +138,7 @@ class _Planner:
         if pair not in self.current:
             return []
         row = self.by_clip[self.current[pair]]
-        today = clip_recipe(self.generator, caption, self.state.category, row["take"], row["seed"])
+        today = self._today(row, caption)
         if recipe_sha(today) == row["recipe_sha"]:
             return []
         then = json.loads(row["recipe"])
@@ -143,23 +146,38 @@ class _Planner:
         now, before = today["generator"], then.get("generator", {})
         return changed + [f"generator.{key}" for key in sorted({*now, *before}) if now.get(key) != before.get(key)]
 
-    def _first(self, pair: str, caption: str) -> ClipJob:
-        return self._job(pair, caption, 0, take_seed(BASE_SEED, 0))
+    def _fresh(self, pair: str, caption: str) -> ClipJob | None:
+        """A clip for a pair that has none: take 0, or the next number where all earlier ones were deleted."""
+        if pair in self.broken_pairs:
+            return None  # mode missing repairs it under its own name
+        take = self.highest.get(pair, -1) + 1
+        return self._job(pair, caption, take, take_seed(BASE_SEED, take))
 
     def _next(self, pair: str, caption: str, keep_seed: bool = False) -> ClipJob | None:
-        """The take after the highest decided one, unless a candidate with that number waits for a decision."""
-        rows = self.takes.get(pair, [])
-        if not rows:
-            return self._first(pair, caption)
+        """The take after the highest one there ever was, unless a candidate still waits for a decision."""
+        if not self.takes.get(pair):
+            return self._fresh(pair, caption)
         standing = self.by_clip.get(self.current.get(pair, ""))
-        decided = max(self.decided.get(pair, -1), standing["take"] if standing else -1)
-        open_candidates = [row for row in rows if row["take"] > decided]
-        if standing and open_candidates and self.mode is not Mode.STALE:
-            self.waiting += 1
+        if standing and self._waits(pair, caption, standing):
             return None
-        take = rows[-1]["take"] + 1
+        take = self.highest[pair] + 1
         seed = standing["seed"] if keep_seed and standing else take_seed(BASE_SEED, take)
         return self._job(pair, caption, take, seed)
+
+    def _waits(self, pair: str, caption: str, standing: dict[str, Any]) -> bool:
+        """Whether a later take stands in the way of another one; counts those that wait for a person."""
+        decided = max(self.decided.get(pair, -1), standing["take"])
+        later = [row for row in self.takes[pair] if row["take"] > decided]
+        if self.mode is Mode.STALE:  # a later take of today's recipe: rendering the same seed again changes nothing
+            later = [row for row in later if recipe_sha(self._today(row, caption)) == row["recipe_sha"]]
+        else:  # nobody can promote a rejected one, so it holds nothing up
+            later = [row for row in later if row["status"] == "accepted"]
+        self.waiting += any(row["status"] == "accepted" for row in later)
+        return bool(later)
+
+    def _today(self, row: dict[str, Any], caption: str) -> dict[str, Any]:
+        """The recipe this take would have if it were made today."""
+        return clip_recipe(self.generator, caption, self.state.category, row["take"], row["seed"])
 
     def _job(self, pair: str, caption: str, take: int, seed: int) -> ClipJob:
         recipe = clip_recipe(self.generator, caption, self.state.category, take, seed)
@@ -173,13 +191,19 @@ def _decided_takes(promotions: pl.DataFrame) -> dict[str, int]:
     return dict(promotions.group_by("pair_id").agg(pl.col("last_take").max()).iter_rows())
 
 
+def _highest_takes(cards: list[dict[str, Any]], decided: dict[str, int]) -> dict[str, int]:
+    """Highest take each pair ever had: also of clips whose file is gone, or that were deleted after a decision."""
+    highest = dict(decided)
+    for card in cards:
+        highest[card["pair_id"]] = max(card["take"], highest.get(card["pair_id"], -1))
+    return highest
+
+
 def _share(jobs: list[ClipJob], elsewhere: dict[str, tuple[str, str]]) -> list[ClipJob]:
     """Render equal recipes once: later jobs copy the first one's file, or that of a finished clip."""
     first: dict[str, tuple[str, str]] = dict(elsewhere)
     shared: list[ClipJob] = []
     for job in jobs:
-        source = first.setdefault(job.recipe_sha, (job.clip_id, job.uri))
-        if source[0] != job.clip_id:
-            job = replace(job, copy_of=source[0], copy_uri=source[1])
-        shared.append(job)
+        clip, uri = first.setdefault(job.recipe_sha, (job.clip_id, job.uri))
+        shared.append(job if clip == job.clip_id else replace(job, copy_of=clip, copy_uri=uri))
     return sorted(shared, key=lambda job: job.copy_uri is not None)

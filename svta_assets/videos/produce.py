@@ -88,7 +88,7 @@ def produce(
     finally:  # also after a failure or Ctrl-C: what is finished is on record
         outcome.clips = project_clips(work.catalog, category, thresholds)
         _publish_rejects(work, category, outcome)
-    if work.profile.promote == "auto" or mode is Mode.RETRY_REJECTED:
+    if work.profile.promote == "auto":
         outcome.promoted = promote(work.catalog, category, by="auto")
         outcome.clips = project_clips(work.catalog, category, thresholds) if outcome.promoted else outcome.clips
     return outcome

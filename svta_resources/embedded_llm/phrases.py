@@ -18,6 +18,7 @@ EMPTY_VERBS = frozenset(
 MISTAKEN_VERBS = frozenset("walk stroll drive park wait run pass stand jog ride cycle wander hurry".split())
 # "walk at night" says when, not what
 TIMES = frozenset("morning noon afternoon evening dusk dawn night midnight day time daytime sunset sunrise".split())
+LEMMA_FIXES = {"rides": "ride", "rode": "ride", "riding": "ride", "goods": "goods", "clothes": "clothes"}
 OBJECTS = ("dobj", "obj")
 FALLBACK = "unclear scene"
 
@@ -33,8 +34,7 @@ class PhraseFinder:
     def _parser(self) -> "Language":
         import spacy
 
-        parser = spacy.load(SPACY_PACKAGE, exclude=["ner", "senter"])
-        return parser
+        return spacy.load(SPACY_PACKAGE, exclude=["ner", "senter"])
 
     def _of(self, doc: "Doc") -> list[str]:
         found = list(dict.fromkeys(_verb_phrases(doc))) or list(dict.fromkeys(_noun_phrases(doc)))
@@ -100,7 +100,7 @@ def _noun(token: "Token") -> str:
 
 
 def _lemma(token: "Token") -> str:
-    return token.lemma_.lower().strip()
+    return LEMMA_FIXES.get(token.lower_) or token.lemma_.lower().strip()
 
 
 def _noun_phrases(doc: "Doc") -> Iterator[str]:
