@@ -9,7 +9,7 @@ from svta_resources.video.procedural.scene import Colour
 
 GROUND = 0.86  # where the front line lies, share of the height
 TINTS: dict[str, tuple[Colour, float]] = {
-    "night": ((8, 12, 48), 0.55),
+    "night": ((8, 12, 48), 0.45),
     "evening": ((190, 80, 30), 0.30),
     "morning": ((255, 214, 150), 0.18),
     "day": ((0, 0, 0), 0.0),
