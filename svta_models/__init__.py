@@ -3,14 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from svta_models.clip4clip import load_published
     from svta_models.release import open_release
 
-__all__ = ["open_release"]
+__all__ = ["load_published", "open_release"]
+_HOMES = {"load_published": "svta_models.clip4clip", "open_release": "svta_models.release"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "open_release":  # imported on first use: the Dagster definitions import this package too
-        from svta_models.release import open_release
+    """Import on first use: the Dagster definitions import this package too and must load fast."""
+    from importlib import import_module
 
-        return open_release
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

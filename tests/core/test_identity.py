@@ -17,10 +17,10 @@ _JSON = st.recursive(
 
 def test_names_that_homes_already_hold_never_change() -> None:
     """Written down once: a change here would orphan every clip ever made."""
-    assert text_id("uca", "Abuse001_x264#0") == "89ce2b6f2cb4f0b9d2dc"
-    assert clip_id("89ce2b6f2cb4f0b9d2dc", 3) == "89ce2b6f2cb4f0b9d2dc-3"
-    assert recipe_sha({"take": 0, "caption": "A café burns."})[:12] == "00000000000"
-    assert [take_seed(42, take) for take in (0, 1, 2)] == [42, 0, 0]
+    assert text_id("uca", "Abuse001_x264#0") == "2514bb79525f3a64f2c3"
+    assert clip_id("2514bb79525f3a64f2c3", 3) == "2514bb79525f3a64f2c3-3"
+    assert recipe_sha({"take": 0, "caption": "A café burns."})[:12] == "56fc7d3b951a"
+    assert [take_seed(42, take) for take in (0, 1, 2)] == [42, 776859331, 863027514]
 
 
 @given(st.text(), st.text(), st.integers(0, 99), st.text(), st.text(), st.integers(0, 99))
