@@ -69,7 +69,7 @@ def query(home: Path, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
     if not target.exists():
         raise SvtaError(f"{target} does not exist yet: run `svta status` (it builds it) or `make demo`")
     with duckdb.connect(str(target), read_only=True) as connection:
-        answer = pl.from_arrow(connection.execute(sql, list(parameters)).to_arrow_table())
+        answer = pl.from_arrow(connection.sql(sql, params=list(parameters)).to_arrow_table())
     assert isinstance(answer, pl.DataFrame)  # a table, never a single column
     return answer
 

@@ -48,7 +48,9 @@ class Pool(Protocol):
     def close(self) -> None: ...
 
 
-def open_pool(kind: str, make_worker: WorkerFactory, workers: int = 0, environments: list[dict[str, str]] | None = None) -> Pool:
+def open_pool(
+    kind: str, make_worker: WorkerFactory, workers: int = 0, environments: list[dict[str, str]] | None = None
+) -> Pool:
     """Open a pool.
 
     Args:
@@ -68,7 +70,9 @@ class _Closing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None: ...

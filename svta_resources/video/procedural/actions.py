@@ -127,7 +127,9 @@ def _burglary(stage: Stage, t: float) -> None:
     props.counter(stage.canvas, stage.px(0.66), stage.ground, 0.3 * stage.unit, 0.95 * stage.unit)
     pose = stage.person(0, m.swing_at(0.45), t)
     x, y = stage.hand(0, pose)
-    stage.canvas.drawLine(x, y, x + 0.2 * stage.unit, y - 0.1 * stage.unit, props.stroke((40, 40, 42), 0.04 * stage.unit))
+    stage.canvas.drawLine(
+        x, y, x + 0.2 * stage.unit, y - 0.1 * stage.unit, props.stroke((40, 40, 42), 0.04 * stage.unit)
+    )
 
 
 def _shoplifting(stage: Stage, t: float) -> None:
@@ -147,7 +149,9 @@ def _vandalism(stage: Stage, t: float) -> None:
     stage.car(0.68, GREY)
     pose = stage.person(0, m.swing_at(0.34), t)
     x, y = stage.hand(0, pose)
-    stage.canvas.drawLine(x, y, x + 0.3 * stage.unit, y - 0.12 * stage.unit, props.stroke((150, 100, 50), 0.05 * stage.unit))
+    stage.canvas.drawLine(
+        x, y, x + 0.3 * stage.unit, y - 0.12 * stage.unit, props.stroke((150, 100, 50), 0.05 * stage.unit)
+    )
     if int(t * 10) % 4 == 2:
         props.impact(stage.canvas, stage.px(0.55), stage.ground - 0.4 * stage.unit, 0.25 * stage.unit)
 
@@ -192,7 +196,9 @@ def _cycling(stage: Stage, t: float) -> None:
     x = 0.1 + 0.8 * t
     for wheel in (-0.2, 0.22):
         ring = props.stroke((20, 20, 22), 0.04 * stage.unit)
-        stage.canvas.drawCircle(stage.px(x) + wheel * stage.unit, stage.ground - 0.16 * stage.unit, 0.15 * stage.unit, ring)
+        stage.canvas.drawCircle(
+            stage.px(x) + wheel * stage.unit, stage.ground - 0.16 * stage.unit, 0.15 * stage.unit, ring
+        )
     phase = np.sin(2 * np.pi * 4 * t)
     legs = ((0.9 + 0.4 * phase, 1.1), (0.9 - 0.4 * phase, 1.1))
     stage.person(0, lambda _: m.Pose(x, lift=0.18, lean=0.45, arms=((1.1, 0.2), (1.0, 0.2)), legs=legs), t)

@@ -22,7 +22,9 @@ class ProceduralGenerator:
 
     def __init__(self, height: int = 112, width: int = 192, frames: int = 33, fps: int = 15) -> None:
         if height < 16 or width < 16 or height % 2 or width % 2 or frames < 1 or fps < 1:
-            raise SvtaError(f"procedural clips need even sizes of at least 16 and a frame: got {height}x{width}, {frames}")
+            raise SvtaError(
+                f"procedural clips need even sizes of at least 16 and a frame: got {height}x{width}, {frames}"
+            )
         self.height, self.width, self.frames, self.fps = height, width, frames, fps
 
     def recipe(self) -> dict[str, Any]:

@@ -20,13 +20,13 @@ def gait(start: float, end: float, cycles: float, swing: float, bend: float, lea
     def pose(t: float) -> Pose:
         phase = TAU * cycles * t
         left, right = math.sin(phase), math.sin(phase + math.pi)
-        knee = lambda value: bend * max(0.0, value)  # noqa: E731
+        knees = bend * max(0.0, math.cos(phase)), bend * max(0.0, -math.cos(phase))
         return Pose(
             x=start + (end - start) * t,
             lift=0.02 * abs(math.cos(phase)) * swing,
             lean=lean,
             arms=((swing * right, 0.3 + bend * 0.6), (swing * left, 0.3 + bend * 0.6)),
-            legs=((swing * left, knee(math.cos(phase))), (swing * right, knee(-math.cos(phase)))),
+            legs=((swing * left, knees[0]), (swing * right, knees[1])),
             facing=1.0 if end >= start else -1.0,
         )
 
@@ -53,7 +53,9 @@ def limp(start: float, end: float, quick: bool = False) -> Motion:
         step = base(t)
         dip = max(0.0, math.sin(TAU * (4.0 if quick else 2.5) * t))
         held = (-0.75, -1.35)  # a hand on the hurt thigh
-        return replace(step, lean=0.15 + 0.4 * dip, arms=((0.35, held[1] * -0.5), step.arms[1]), legs=(step.legs[0], (0.05, 0.0)))
+        return replace(
+            step, lean=0.15 + 0.4 * dip, arms=((0.35, held[1] * -0.5), step.arms[1]), legs=(step.legs[0], (0.05, 0.0))
+        )
 
     return pose
 
@@ -97,7 +99,14 @@ def fall(x: float, facing: float = 1.0) -> Motion:
 def lie(x: float, breath: float = 0.02, facing: float = 1.0) -> Motion:
     def pose(t: float) -> Pose:
         rise = breath * math.sin(TAU * t)
-        return Pose(x, lift=max(0.0, rise), roll=math.pi / 2, arms=((2.6, 0.4), (0.3, 0.2)), legs=((0.25, 0.5), (0, 0)), facing=facing)
+        return Pose(
+            x,
+            lift=max(0.0, rise),
+            roll=math.pi / 2,
+            arms=((2.6, 0.4), (0.3, 0.2)),
+            legs=((0.25, 0.5), (0, 0)),
+            facing=facing,
+        )
 
     return pose
 
@@ -195,7 +204,13 @@ def rotate(x: float) -> Motion:
 def throw(x: float, facing: float = 1.0) -> Motion:
     def pose(t: float) -> Pose:
         swing = min(1.0, max(0.0, (t - 0.3) / 0.2))
-        return Pose(x, lean=-0.25 + 0.6 * swing, arms=((3.6 - 2.6 * swing, 0.3), (-0.5, 0.2)), legs=((0.4, 0.1), (-0.4, 0.0)), facing=facing)
+        return Pose(
+            x,
+            lean=-0.25 + 0.6 * swing,
+            arms=((3.6 - 2.6 * swing, 0.3), (-0.5, 0.2)),
+            legs=((0.4, 0.1), (-0.4, 0.0)),
+            facing=facing,
+        )
 
     return pose
 
@@ -219,14 +234,15 @@ def punch(x: float, facing: float, phase: float = 0.0, reach: float = 0.05) -> M
 def aim(x: float, facing: float = 1.0) -> Motion:
     """Holds something out at arm's length."""
     return lambda t: Pose(
-        x + 0.01 * math.sin(TAU * 2 * t), arms=((1.5, 0.0), (1.35, 0.1)), legs=((0.25, 0.0), (-0.25, 0.0)), facing=facing
+        x + 0.01 * math.sin(TAU * 2 * t),
+        arms=((1.5, 0.0), (1.35, 0.1)),
+        legs=((0.25, 0.0), (-0.25, 0.0)),
+        facing=facing,
     )
 
 
 def hands_up(x: float, facing: float = 1.0) -> Motion:
-    return lambda t: Pose(
-        x, arms=((2.7 + 0.1 * math.sin(TAU * 5 * t), 0.2), (-2.7, 0.2)), lean=-0.08, facing=facing
-    )
+    return lambda t: Pose(x, arms=((2.7 + 0.1 * math.sin(TAU * 5 * t), 0.2), (-2.7, 0.2)), lean=-0.08, facing=facing)
 
 
 def reach(x: float, facing: float = 1.0, cycles: float = 2.0) -> Motion:
@@ -244,7 +260,9 @@ def swing_at(x: float, facing: float = 1.0) -> Motion:
 
     def pose(t: float) -> Pose:
         blow = 0.5 + 0.5 * math.sin(TAU * 2.5 * t)
-        return Pose(x, lean=0.3 * blow, arms=((2.9 - 1.7 * blow, 0.2), (0.5, 0.4)), legs=((0.3, 0.1), (-0.3, 0)), facing=facing)
+        return Pose(
+            x, lean=0.3 * blow, arms=((2.9 - 1.7 * blow, 0.2), (0.5, 0.4)), legs=((0.3, 0.1), (-0.3, 0)), facing=facing
+        )
 
     return pose
 
@@ -252,13 +270,22 @@ def swing_at(x: float, facing: float = 1.0) -> Motion:
 def cower(x: float, facing: float = 1.0) -> Motion:
     """Crouches and shields the head."""
     return lambda t: Pose(
-        x + 0.008 * math.sin(TAU * 7 * t), lean=0.75, arms=((2.3, 1.2), (2.0, 1.2)), legs=((0.9, 1.5), (0.5, 1.4)), facing=facing
+        x + 0.008 * math.sin(TAU * 7 * t),
+        lean=0.75,
+        arms=((2.3, 1.2), (2.0, 1.2)),
+        legs=((0.9, 1.5), (0.5, 1.4)),
+        facing=facing,
     )
 
 
 def sit(x: float, facing: float = 1.0) -> Motion:
     return lambda t: Pose(
-        x, lift=0.02, lean=0.05 * math.sin(TAU * t), arms=((0.5, 0.6), (0.4, 0.6)), legs=((1.45, 1.45), (1.35, 1.35)), facing=facing
+        x,
+        lift=0.02,
+        lean=0.05 * math.sin(TAU * t),
+        arms=((0.5, 0.6), (0.4, 0.6)),
+        legs=((1.45, 1.45), (1.35, 1.35)),
+        facing=facing,
     )
 
 
@@ -280,7 +307,13 @@ def thrown_back(x: float, facing: float = 1.0) -> Motion:
     def pose(t: float) -> Pose:
         fly = min(1.0, max(0.0, (t - 0.3) / 0.3))
         high = math.sin(math.pi * fly) * 0.5
-        return Pose(x - facing * 0.18 * fly, lift=high, roll=-fly * math.pi / 2, arms=((2.2 * fly, 0.2), (-2.2 * fly, 0.2)), facing=facing)
+        return Pose(
+            x - facing * 0.18 * fly,
+            lift=high,
+            roll=-fly * math.pi / 2,
+            arms=((2.2 * fly, 0.2), (-2.2 * fly, 0.2)),
+            facing=facing,
+        )
 
     return pose
 

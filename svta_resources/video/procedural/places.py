@@ -35,7 +35,9 @@ def draw_air(canvas: Any, time: str, weather: str, width: int, height: int, t: f
         for x, y in flakes:
             fy = (y + t * (2.2 if weather == "rain" else 0.7)) % 1.0 * height
             if weather == "rain":
-                canvas.drawLine(x * width, fy, x * width - 1.5, fy + height * 0.06, stroke((180, 195, 220), height * 0.006))
+                canvas.drawLine(
+                    x * width, fy, x * width - 1.5, fy + height * 0.06, stroke((180, 195, 220), height * 0.006)
+                )
             else:
                 canvas.drawCircle(x * width, fy, height * 0.012, fill((250, 250, 255), 0.9))
 
@@ -54,7 +56,9 @@ def _road(canvas: Any, w: float, h: float, rng: np.random.Generator) -> None:
     _sky(canvas, w, h)
     for index in range(7):
         top = h * (0.12 + 0.2 * rng.random())
-        _rect(canvas, (w * index / 7, top, w * (index + 0.92) / 7, h * 0.5), (120 + int(40 * rng.random()),) * 2 + (140,))
+        _rect(
+            canvas, (w * index / 7, top, w * (index + 0.92) / 7, h * 0.5), (120 + int(40 * rng.random()),) * 2 + (140,)
+        )
     _rect(canvas, (0, h * 0.5, w, h * 0.58), (165, 160, 150))
     _rect(canvas, (0, h * 0.58, w, h), (74, 76, 82))
     for index in range(8):
@@ -89,7 +93,11 @@ def _kitchen(canvas: Any, w: float, h: float, rng: np.random.Generator) -> None:
     for row in range(4):
         for column in range(16):
             if (row + column) % 2:
-                _rect(canvas, (w * column / 16, h * (0.1 + row * 0.08), w * (column + 1) / 16, h * (0.18 + row * 0.08)), (220, 235, 240))
+                _rect(
+                    canvas,
+                    (w * column / 16, h * (0.1 + row * 0.08), w * (column + 1) / 16, h * (0.18 + row * 0.08)),
+                    (220, 235, 240),
+                )
     _rect(canvas, (0, h * 0.46, w, h * 0.72), (150, 105, 65))
     _rect(canvas, (0, h * 0.44, w, h * 0.48), (90, 90, 95))
     _rect(canvas, (0, h * 0.72, w, h), (205, 170, 130))
@@ -132,7 +140,11 @@ def _square(canvas: Any, w: float, h: float, rng: np.random.Generator) -> None:
     _sky(canvas, w, h, (185, 205, 222))
     for index in range(4):
         x = w * index / 4
-        _rect(canvas, (x, h * (0.1 + 0.1 * rng.random()), x + w * 0.23, h * 0.56), (188, 150 + int(30 * rng.random()), 118))
+        _rect(
+            canvas,
+            (x, h * (0.1 + 0.1 * rng.random()), x + w * 0.23, h * 0.56),
+            (188, 150 + int(30 * rng.random()), 118),
+        )
     _rect(canvas, (0, h * 0.56, w, h), (176, 172, 166))
     for index in range(9):
         canvas.drawLine(w * index / 8, h * 0.56, w * (index / 8 * 1.6 - 0.3), h, stroke((150, 146, 140), h * 0.006))

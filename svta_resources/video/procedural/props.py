@@ -20,10 +20,14 @@ def car(canvas: Any, x: float, y: float, size: float, colour: Colour, facing: fl
     canvas.rotate(tilt)
     canvas.scale(facing, 1.0)
     length, tall = size, size * 0.24
-    canvas.drawRoundRect(skia.Rect(-length * 0.32, -tall * 2.1, length * 0.2, -tall), tall * 0.5, tall * 0.5, fill(colour))
+    canvas.drawRoundRect(
+        skia.Rect(-length * 0.32, -tall * 2.1, length * 0.2, -tall), tall * 0.5, tall * 0.5, fill(colour)
+    )
     canvas.drawRect(skia.Rect(-length * 0.26, -tall * 1.9, -length * 0.06, -tall * 1.1), fill((170, 205, 225)))
     canvas.drawRect(skia.Rect(-length * 0.03, -tall * 1.9, length * 0.14, -tall * 1.1), fill((170, 205, 225)))
-    canvas.drawRoundRect(skia.Rect(-length * 0.5, -tall * 1.25, length * 0.5, -tall * 0.3), tall * 0.3, tall * 0.3, fill(colour))
+    canvas.drawRoundRect(
+        skia.Rect(-length * 0.5, -tall * 1.25, length * 0.5, -tall * 0.3), tall * 0.3, tall * 0.3, fill(colour)
+    )
     canvas.drawCircle(length * 0.46, -tall * 0.8, tall * 0.18, fill((255, 245, 190)))
     for wheel in (-0.3, 0.3):
         canvas.drawCircle(length * wheel, -tall * 0.3, tall * 0.4, fill((25, 25, 28)))
@@ -55,7 +59,9 @@ def smoke(canvas: Any, x: float, y: float, size: float, t: float, dark: int = 90
         age = (start + t * 0.8) % 1.0
         px = x + (drift - 0.5) * size * (0.3 + age * 1.1)
         shade = dark + int(45 * grow)
-        canvas.drawCircle(px, y - age * size * 1.3, size * (0.1 + 0.2 * age), fill((shade, shade, shade + 4), 0.5 * (1 - age)))
+        canvas.drawCircle(
+            px, y - age * size * 1.3, size * (0.1 + 0.2 * age), fill((shade, shade, shade + 4), 0.5 * (1 - age))
+        )
 
 
 def blast(canvas: Any, x: float, y: float, size: float, t: float) -> None:
@@ -86,7 +92,9 @@ def box(canvas: Any, x: float, y: float, size: float, colour: Colour) -> None:
     """A bag or box centred at (x, y)."""
     import skia
 
-    canvas.drawRoundRect(skia.Rect(x - size / 2, y - size / 2, x + size / 2, y + size / 2), size * 0.15, size * 0.15, fill(colour))
+    canvas.drawRoundRect(
+        skia.Rect(x - size / 2, y - size / 2, x + size / 2, y + size / 2), size * 0.15, size * 0.15, fill(colour)
+    )
 
 
 def counter(canvas: Any, x: float, ground: float, width: float, tall: float) -> None:
@@ -94,7 +102,9 @@ def counter(canvas: Any, x: float, ground: float, width: float, tall: float) -> 
     import skia
 
     canvas.drawRect(skia.Rect(x - width / 2, ground - tall, x + width / 2, ground), fill((120, 82, 50)))
-    canvas.drawRect(skia.Rect(x - width * 0.54, ground - tall, x + width * 0.54, ground - tall * 0.86), fill((90, 60, 38)))
+    canvas.drawRect(
+        skia.Rect(x - width * 0.54, ground - tall, x + width * 0.54, ground - tall * 0.86), fill((90, 60, 38))
+    )
 
 
 def impact(canvas: Any, x: float, y: float, size: float) -> None:
