@@ -10,8 +10,8 @@ import polars as pl
 
 from svta_assets.videos.projection import current_clips
 from svta_models.identity import recipe_sha, take_seed
+from svta_resources.video.clip_worker import ClipJob
 from svta_resources.video.generator import VideoGenerator
-from svta_resources.video.worker import ClipJob
 
 BASE_SEED = 42  # SVTA paper, generation settings
 

@@ -15,8 +15,8 @@ import polars as pl
 from svta_assets.schemas import CLIPS, PROMOTIONS
 from svta_models.media_store import MediaStore, MissingObject
 from svta_resources.catalog import Catalog
+from svta_resources.video.clip_worker import CLIPS as CLIPS_FOLDER
 from svta_resources.video.scores import verdict
-from svta_resources.video.worker import CLIPS as CLIPS_FOLDER
 
 READERS = 8  # parallel reads: nothing on a disk, ten times faster on S3
 

@@ -1,207 +1,297 @@
-"""Where clips are made: in this process, or in one resident process per device. One small interface.
+"""Pools that render many clips: in this process, or one resident worker process a device.
 
-A worker is made once per process (that is where a model is loaded) and then takes job after job. Processes are started
-with exec, never forked: the parent may have used DuckDB, and a fork of such a process can lose commits.
+`open_pool(...)` is the whole interface; a pool over a cluster joins by another `kind` with the same `run`.
+
+Workers are started as fresh interpreters (`python -m svta_resources.video.worker`), never forked: a forked child of a
+process that used DuckDB or CUDA is unsafe, and `multiprocessing`'s spawn imports the caller's main module again, which
+under Dagster costs seconds in every worker.
 """
 
+import contextlib
 import os
 import pickle
 import socket
 import subprocess
 import sys
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from svta_resources.errors import SvtaError
+from svta_resources.video import worker as protocol
 
-Worker = Callable[[Any], Any]
-WorkerFactory = Callable[[], Worker]
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+MakeWorker = Callable[[], Callable[[JobT], ResultT]]
 
-MAX_ATTEMPTS = 3  # a job whose worker died is given to another one twice, then reported
-START_FAILURES = 3  # workers in a row that die before they are ready
+MAX_RETRIES = 2  # a job whose worker died is tried this often again
+MAX_START_FAILURES = 3  # workers that die one after another before they are ready: the machine, not the job
+QUEUED_PER_WORKER = 2  # the one being rendered and the next, so that a worker never waits for this process
+DEVICE_VARIABLE = "SVTA_DEVICE"  # tells a worker its device: "cpu" or "cuda"
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class PoolError(SvtaError):
-    """The pool cannot work: its workers do not start."""
+    """The pool itself cannot work: wrong settings, or no worker comes up."""
 
 
 @dataclass(frozen=True)
-class Done:
-    """A finished job: its result, or the error (with traceback) that it ended in."""
+class Done(Generic[JobT, ResultT]):
+    """A finished job: either a result or the error that it ended with."""
 
-    job: Any
-    result: Any = None
+    job: JobT
+    result: ResultT | None
     error: str | None = None
 
 
 class Pool(Protocol):
-    """Runs jobs; results come as they finish, in no particular order."""
+    """Runs jobs; a context manager, because workers are processes. Jobs are small (a caption, not frames)."""
 
-    def run(self, jobs: Iterable[Any]) -> Iterator[Done]: ...
+    def run(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
+        """Yield every job as it completes, in any order; takes jobs only as workers become free."""
+        ...
 
-    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None: ...
 
 
-def open_pool(
-    kind: str, make_worker: WorkerFactory, workers: int = 0, environments: list[dict[str, str]] | None = None
-) -> Pool:
+def open_pool(kind: str, make_worker: MakeWorker[Any, Any], workers: int | list[str] = 1) -> Pool:
     """Open a pool.
 
     Args:
-        kind: `inline` (this process) or `processes`.
-        make_worker: called once per worker process; must be picklable for `processes`.
-        workers: number of processes; 0 means one per processor this process may use.
-        environments: variables of each worker (CUDA_VISIBLE_DEVICES, say); decides the number of workers.
+        kind: "inline" (this process, one job at a time) or "processes" (one worker process for each of `workers`).
+        make_worker: called once in every worker; returns the function that does a job. Must be picklable (a
+            function or an instance of a class at the top of a module) for "processes".
+        workers: how many CPU workers, or a device name for each ("cpu", "cuda:0", ...). A CUDA worker sees
+            its device only.
+
+    Raises:
+        PoolError: unknown kind, no workers, or a `make_worker` that cannot be pickled.
     """
     if kind == "inline":
         return InlinePool(make_worker)
     if kind == "processes":
-        return ProcessPool(make_worker, environments or [{}] * (workers or len(os.sched_getaffinity(0))))
-    raise SvtaError(f"unknown pool {kind!r}; use inline or processes (svta_resources/profiles.py)")
+        return ProcessPool(make_worker, ["cpu"] * workers if isinstance(workers, int) else workers)
+    raise PoolError(f"Unknown pool {kind!r}. Use 'inline' or 'processes'.")
 
 
-class _Closing:
+class InlinePool:
+    """Runs every job in this process, when it is asked for."""
+
+    def __init__(self, make_worker: MakeWorker[Any, Any]) -> None:
+        self._make_worker = make_worker
+        self._work: Callable[[Any], Any] | None = None
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._work = None
+
+    def run(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
+        """Yield every job in order; an exception of a job becomes its `error`."""
+        for job in jobs:
+            if self._work is None:
+                self._work = self._make_worker()
+            try:
+                done = Done(job, self._work(job))
+            except Exception as error:
+                done = Done(job, None, protocol.describe(error))
+            yield done
+
+
+@dataclass
+class _Job:
+    number: int
+    payload: Any
+    deaths: int = 0
+
+
+@dataclass
+class _Worker:
+    device: str
+    process: "subprocess.Popen[bytes]"
+    connection: Connection
+    lifeline: int
+    ready: bool = False
+    jobs: deque[_Job] = field(default_factory=deque)  # oldest first: the first one is being rendered
+
+
+class ProcessPool:
+    """One resident worker process a device; a worker that dies is replaced and its job tried again."""
+
+    def __init__(self, make_worker: MakeWorker[Any, Any], devices: list[str]) -> None:
+        if not devices:
+            raise PoolError("A pool needs at least one worker. Set workers to 1 or more.")
+        try:
+            self._recipe = pickle.dumps(make_worker)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise PoolError(
+                f"make_worker cannot be sent to a worker process: {error}. "
+                "Define it at the top of a module (no lambda, no local function)."
+            ) from error
+        self._devices = devices
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that are alive."""
+        return [worker.process.pid for worker in self._workers]
+
+    def __enter__(self) -> Self:
+        try:
+            for device in self._devices:
+                self._workers.append(_start(device, self._recipe))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
-    def close(self) -> None: ...
-
-
-class InlinePool(_Closing):
-    """Runs jobs one after the other in this process."""
-
-    def __init__(self, make_worker: WorkerFactory) -> None:
-        self._make_worker = make_worker
-        self._worker: Worker | None = None
-
-    def run(self, jobs: Iterable[Any]) -> Iterator[Done]:
-        for job in jobs:
-            if self._worker is None:
-                self._worker = self._make_worker()
-            yield attempt(self._worker, job)
-
     def close(self) -> None:
-        self._worker = None
+        """End every worker now; what they were rendering is dropped."""
+        for worker in self._workers:
+            _stop(worker)
+        self._workers.clear()
 
+    def run(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
+        """Yield every job as it completes.
 
-def attempt(worker: Worker, job: Any) -> Done:
-    try:
-        return Done(job, worker(job))
-    except SvtaError as error:
-        return Done(job, error=str(error))
-    except Exception:
-        return Done(job, error=traceback.format_exc())
-
-
-class _Process:
-    """One worker process and the socket to it."""
-
-    def __init__(self, make_worker: WorkerFactory, environment: dict[str, str]) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "svta_resources.video.pool_worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, "SVTA_PARENT_PID": str(os.getpid()), **environment},
-            )
-        self.connection = Connection(ours.detach())
-        self.job: Any = None
-        self.attempts = 0
-        self.ready = False
-        with suppress(OSError):  # a worker that died at once is noticed by its closed socket
-            self.connection.send_bytes(pickle.dumps((list(sys.path), make_worker)))
-
-    def give(self, job: Any, attempts: int) -> None:
-        self.job, self.attempts = job, attempts
-        with suppress(OSError):
-            self.connection.send(job)
-
-    def stop(self) -> None:
-        self.connection.close()  # the worker reads the end of its input and leaves
-        try:
-            self.popen.wait(timeout=5 if self.job is None else 0.1)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-
-
-class ProcessPool(_Closing):
-    """One resident process per environment; a worker that dies is replaced and its job tried elsewhere."""
-
-    def __init__(self, make_worker: WorkerFactory, environments: list[dict[str, str]]) -> None:
-        self._make_worker, self._environments = make_worker, environments
-        self._workers: list[_Process | None] = [None] * len(environments)
-        self._failed_starts = 0
-
-    def run(self, jobs: Iterable[Any]) -> Iterator[Done]:
-        waiting = iter(jobs)
-        again: deque[tuple[Any, int]] = deque()
+        Raises:
+            PoolError: `make_worker` failed, or workers die before they are ready.
+        """
+        if not self._workers:
+            raise PoolError("The pool is closed. Use it inside `with open_pool(...) as pool:`.")
+        source = ((number, job) for number, job in enumerate(jobs))
+        waiting: deque[_Job] = deque()
+        finished = False
         try:
             while True:
-                self._hand_out(waiting, again)
-                busy = [worker for worker in self._workers if worker and worker.job is not None]
-                if not busy:
+                finished = self._hand_out(waiting, source)
+                if finished and not any(worker.jobs for worker in self._workers):
                     return
-                for connection in wait([worker.connection for worker in busy]):
-                    worker = next(worker for worker in busy if worker.connection is connection)
-                    yield from self._hear(worker, again)
-        except BaseException:  # also when the caller stops listening: no half-done work goes on unseen
-            self.close()
-            raise
+                yield from self._collect(waiting)
+        finally:
+            if not finished or any(worker.jobs for worker in self._workers):
+                self._drop_unfinished()
 
-    def close(self) -> None:
-        for index, worker in enumerate(self._workers):
-            if worker:
-                worker.stop()
-            self._workers[index] = None
+    def _hand_out(self, waiting: deque[_Job], source: Iterator[tuple[int, Any]]) -> bool:
+        """Fill the workers' queues, emptiest first; True when no job is left to hand out."""
+        for depth in range(QUEUED_PER_WORKER):
+            for worker in self._workers:
+                if not worker.ready or len(worker.jobs) > depth:
+                    continue
+                if waiting:
+                    job = waiting.popleft()
+                else:
+                    following = next(source, None)
+                    if following is None:
+                        return True
+                    job = _Job(*following)
+                worker.jobs.append(job)
+                # a dead worker is noticed by `_collect`, which sees the closed connection and puts its jobs back
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    worker.connection.send((job.number, job.payload))
+        return False
 
-    def _hand_out(self, waiting: Iterator[Any], again: deque[tuple[Any, int]]) -> None:
-        for index, worker in enumerate(self._workers):
-            if worker and worker.job is not None:
+    def _collect(self, waiting: deque[_Job]) -> Iterator[Done[Any, Any]]:
+        """Wait for the next answers and yield the jobs they finish."""
+        by_connection = {worker.connection: worker for worker in self._workers}
+        for connection in wait(list(by_connection)):
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                state, _, value = worker.connection.recv()
+            except (EOFError, ConnectionResetError, pickle.UnpicklingError):
+                yield from self._replace(worker, waiting)
                 continue
-            job, attempts = again.popleft() if again else (next(waiting, None), 0)
-            if job is None:
-                return
-            if worker is None:
-                worker = self._workers[index] = _Process(self._make_worker, self._environments[index])
-            worker.give(job, attempts + 1)
+            if state == protocol.READY:
+                worker.ready, self._failed_starts = True, 0
+            elif state == protocol.BROKEN:
+                raise PoolError(f"A worker could not start on {worker.device}: {value}")
+            else:
+                job = worker.jobs.popleft()  # a worker answers in the order it was asked
+                yield Done(job.payload, value) if state == protocol.DONE else Done(job.payload, None, value)
 
-    def _hear(self, worker: _Process, again: deque[tuple[Any, int]]) -> Iterator[Done]:
-        try:
-            message = worker.connection.recv()
-        except (EOFError, OSError):
-            yield from self._replace(worker, again)
-            return
-        if message == "ready":
-            worker.ready, self._failed_starts = True, 0
-            return
-        job, worker.job = worker.job, None
-        kind, value = message
-        if kind == "failed to start":
-            raise PoolError(f"the video generator could not be opened: {value}")
-        yield Done(job, value) if kind == "result" else Done(job, error=value)
-
-    def _replace(self, worker: _Process, again: deque[tuple[Any, int]]) -> Iterator[Done]:
-        """Forget a dead worker; its job is tried again elsewhere, or reported."""
-        self._workers[self._workers.index(worker)] = None
-        code = worker.popen.wait()
-        worker.connection.close()
+    def _replace(self, worker: _Worker, waiting: deque[_Job]) -> Iterator[Done[Any, Any]]:
+        """Start a new worker for a dead one; only the job it was rendering counts as tried."""
+        place = self._workers.index(worker)
+        self._workers.pop(place)
+        code = _stop(worker)
         if not worker.ready:
             self._failed_starts += 1
-            if self._failed_starts >= START_FAILURES:
-                raise PoolError(f"{START_FAILURES} workers in a row ended before they were ready (exit code {code})")
-        if worker.attempts < MAX_ATTEMPTS:
-            again.append((worker.job, worker.attempts))
-        else:
-            yield Done(worker.job, error=f"the worker process died {worker.attempts} times (last exit code {code})")
+            if self._failed_starts >= MAX_START_FAILURES:
+                raise PoolError(
+                    f"{self._failed_starts} workers in a row died before they were ready (last exit status {code} on "
+                    f"{worker.device}). Look at their output above, and at memory."
+                )
+        self._workers.insert(place, _start(worker.device, self._recipe))
+        jobs = list(worker.jobs)
+        if jobs:
+            jobs[0].deaths += 1
+            if jobs[0].deaths > MAX_RETRIES:
+                dead = jobs.pop(0)
+                yield Done(
+                    dead.payload, None, f"its worker died {dead.deaths} times (last exit status {code}); given up"
+                )
+        waiting.extendleft(reversed(jobs))
+
+    def _drop_unfinished(self) -> None:
+        """After an early end of `run`, replace workers that still owe answers, so that the next `run` starts clean."""
+        for index, worker in enumerate(self._workers):
+            if worker.jobs:
+                _stop(worker)
+                self._workers[index] = _start(worker.device, self._recipe)
+
+
+def _environment(device: str) -> dict[str, str]:
+    """Build a worker's environment: its device only, one thread of arithmetic on the CPU, this project importable."""
+    environment = dict(os.environ)
+    kind, _, index = device.partition(":")
+    environment[DEVICE_VARIABLE] = kind
+    if kind == "cuda":
+        environment["CUDA_VISIBLE_DEVICES"] = index
+    else:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+        environment.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    root = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return environment
+
+
+def _start(device: str, recipe: bytes) -> _Worker:
+    """Start a worker and send it what to build; it reports READY later."""
+    ours, theirs = socket.socketpair()
+    lifeline_end, lifeline = os.pipe()  # the worker watches the first end; only this process holds the second
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", protocol.__name__, str(theirs.fileno()), str(lifeline_end), str(os.getpid())],
+            pass_fds=(theirs.fileno(), lifeline_end),
+            stdin=subprocess.DEVNULL,
+            env=_environment(device),
+        )
+    os.close(lifeline_end)
+    connection = Connection(ours.detach())
+    connection.send_bytes(pickle.dumps([entry for entry in sys.path if entry]))
+    connection.send_bytes(recipe)
+    return _Worker(device, process, connection, lifeline)
+
+
+def _stop(worker: _Worker) -> int:
+    """Kill a worker (it has nothing to save), close what connects to it, and return its exit status."""
+    worker.process.kill()
+    status = worker.process.wait()
+    worker.connection.close()
+    os.close(worker.lifeline)
+    return status

@@ -1,135 +1,77 @@
-"""What a pool worker does with one clip: generate, encode, score, publish. Runs in a spawned process.
+"""What runs inside a worker process of the pool: build the worker once, then one job after another.
 
-The mp4 is published before its recipe card (sidecar). A worker killed between the two leaves an mp4 without a card;
-the next run renders the clip again, finds the file already there, and only adds the card.
+Started as `python -m svta_resources.video.worker <connection fd> <lifeline fd> <parent pid>`. Imports the standard
+library only; whatever `make_worker` names is imported when it is unpickled.
 """
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import contextlib
+import os
+import pickle
+import select
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
 from typing import Any
 
-from svta_models.identity import canonical_json, clip_id, recipe_sha
-from svta_models.media_store import MediaStore, MissingObject, open_store, sha256_hex
-
-CLIPS = "clips"
-SHA_IN_NAME = 12  # hex digits of the recipe in an object's name
+READY, DONE, FAILED, BROKEN = "ready", "done", "failed", "broken"
+PARENT_CHECK_S = 0.5
 
 
-@dataclass(frozen=True)
-class ClipJob:
-    """One clip to make.
+def describe(error: BaseException) -> str:
+    """Say what an exception was and where it came from, in one line."""
+    where = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(where[-1].filename)}:{where[-1].lineno})" if where else ""
+    return f"{type(error).__name__}: {error}{place}"
 
-    Attributes:
-        recipe: everything the user chose; its hash names the object.
-        copy_of: clip_id of a finished or planned clip with the same recipe, whose file is copied.
-        copy_uri: object to copy from.
-        repair: the recipe card exists but its mp4 is gone or damaged: write both again.
+
+def _die_with_parent(lifeline: int, parent: int) -> None:
+    """Leave at once when the parent is gone, however it went.
+
+    The parent alone holds the other end of the lifeline, so its death closes it. Another process that the parent
+    forked may hold a copy, hence the second look at the parent's id. PR_SET_PDEATHSIG is not used: it fires when the
+    *thread* that started this process ends.
     """
-
-    pair_id: str
-    take: int
-    seed: int
-    category: str
-    caption: str
-    recipe: dict[str, Any]
-    copy_of: str | None = None
-    copy_uri: str | None = None
-    repair: bool = False
-
-    @property
-    def clip_id(self) -> str:
-        return clip_id(self.pair_id, self.take)
-
-    @property
-    def recipe_sha(self) -> str:
-        return recipe_sha(self.recipe)
-
-    @property
-    def stem(self) -> str:
-        """Object key without extension: `clips/<category>/<clip_id>-<recipe_sha[:12]>`."""
-        return f"{CLIPS}/{self.category}/{self.clip_id}-{self.recipe_sha[:SHA_IN_NAME]}"
-
-    @property
-    def uri(self) -> str:
-        return f"{self.stem}.mp4"
-
-    @property
-    def sidecar(self) -> str:
-        return f"{self.stem}.json"
+    while os.getppid() == parent:
+        readable, _, _ = select.select([lifeline], [], [], PARENT_CHECK_S)
+        if readable and not os.read(lifeline, 1):
+            break
+    os._exit(1)
 
 
-@dataclass(frozen=True)
-class ClipWorkerFactory:
-    """Makes a worker in whichever process runs it; picklable, so spawned pools can send it."""
-
-    generator: str
-    store_url: str
-
-    def __call__(self) -> Callable[[ClipJob], dict[str, Any]]:
-        from svta_resources.video.generator import open_generator
-
-        generator, store = open_generator(self.generator), open_store(self.store_url)
-        return lambda job: make_clip(job, generator, store, self.generator)
-
-
-def make_clip(job: ClipJob, generator: Any, store: MediaStore, generator_name: str) -> dict[str, Any]:
-    """Make one clip, publish it with its recipe card, and return the card."""
-    began = time.monotonic()
-    copied = _copied(job.copy_uri, store) if job.copy_uri is not None else None
-    mp4, scores, provenance = copied or _generated(job, generator)
-    winner = store.put_new(job.uri, mp4)
-    card = {
-        "clip_id": job.clip_id,
-        "pair_id": job.pair_id,
-        "take": job.take,
-        "category": job.category,
-        "caption": job.caption,
-        "uri": job.uri,
-        "sha256": winner,
-        "recipe_sha": job.recipe_sha,
-        "generator": generator_name,
-        "seed": job.seed,
-        "same_pixels_as": job.copy_of if copied else None,
-        **scores,
-        "recipe": job.recipe,
-        "provenance": {**provenance, "lost_race": winner != sha256_hex(mp4)},
-        "made_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "seconds": round(time.monotonic() - began, 4),
-    }
-    _publish_card(job, card, store)
-    return card
-
-
-def _generated(job: ClipJob, generator: Any) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
-    from svta_resources.video.encode import encode_mp4
-    from svta_resources.video.scores import decode_check, score_clip
-
-    frames = generator.generate(job.caption, job.seed, category=job.category)
-    settings = job.recipe["generator"]
-    fps = settings["fps"]
-    mp4 = encode_mp4(frames, fps, settings.get("quality", 6))
-    count, height, width = frames.shape[:3]
-    shape = {"frames": count, "height": height, "width": width, "fps": float(fps)}
-    scores = {name: round(float(value), 4) for name, value in score_clip(frames).items()}
-    return mp4, {**shape, **scores, "defect": decode_check(mp4, shape)}, generator.provenance()
-
-
-def _copied(uri: str, store: MediaStore) -> tuple[bytes, dict[str, Any], dict[str, Any]] | None:
-    """Take the file and scores of a clip with the same recipe; None when it is gone, so that it is rendered."""
-    names = ("frames", "height", "width", "fps", "motion", "brightness", "contrast", "flicker", "defect")
+def _serve(connection: Connection) -> None:
+    sys.path[:0] = [entry for entry in pickle.loads(connection.recv_bytes()) if entry not in sys.path]
     try:
-        card = json.loads(store.get(uri.removesuffix(".mp4") + ".json"))
-        return store.get(uri), {name: card.get(name) for name in names}, {**card["provenance"], "copied": True}
-    except MissingObject:
-        return None
+        work = pickle.loads(connection.recv_bytes())()
+    except BaseException as error:
+        connection.send((BROKEN, None, describe(error)))
+        return
+    connection.send((READY, None, None))
+    while True:
+        number, job = connection.recv()
+        answer = _answer(work, number, job)
+        try:
+            connection.send(answer)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:  # nothing was sent yet
+            connection.send((FAILED, number, f"the result cannot be sent back: {describe(error)}"))
 
 
-def _publish_card(job: ClipJob, card: dict[str, Any], store: MediaStore) -> None:
-    data = (canonical_json(card) + "\n").encode()
-    if job.repair:
-        store.put(job.sidecar, data)
-    else:
-        store.put_new(job.sidecar, data)
+def _answer(work: Any, number: int, job: Any) -> tuple[str, int, Any]:
+    try:
+        return DONE, number, work(job)
+    except Exception as error:
+        return FAILED, number, describe(error)
+
+
+def main() -> None:
+    """Serve jobs until the parent closes the connection or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what to do
+    connection_fd, lifeline, parent = (int(value) for value in sys.argv[1:4])
+    threading.Thread(target=_die_with_parent, args=(lifeline, parent), daemon=True).start()
+    with Connection(connection_fd) as connection, contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        _serve(connection)
+
+
+if __name__ == "__main__":
+    main()

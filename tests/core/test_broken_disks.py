@@ -41,11 +41,10 @@ listed = {{item.key: item.size for item in store.list("clips")}}
 files = sorted(path.name for path in root.rglob("*") if path.is_file())
 filler = root / "filler"
 if sys.argv[2] != "limit":
-    with open(filler, "wb") as file:
+    with open(filler, "wb", buffering=0) as file:
         try:
             while True:
                 file.write(b"x" * 4096)
-                file.flush()
         except OSError:
             pass
     home = Home(PROFILES["demo"], root / "home", str(root / "home"))

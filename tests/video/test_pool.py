@@ -1,85 +1,164 @@
+"""The pool: every job answered once, dead workers replaced, nothing left behind."""
+
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import video_pool_jobs as jobs_of
+from svta_resources.video.pool import MAX_RETRIES, PoolError, open_pool
 
-from svta_resources.video.pool import PoolError, open_pool
-from tests.video import pool_jobs
+HERE = Path(__file__).parent
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until_dead(pids: list[int], seconds: float) -> list[int]:
+    """Wait for processes to end; return those still alive after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (left := [pid for pid in pids if alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
 
 
 @pytest.mark.parametrize("kind", ["inline", "processes"])
-def test_every_job_is_done_once(kind: str) -> None:
-    with open_pool(kind, pool_jobs.make_square, workers=2) as pool:
-        results = {done.job: done.result[0] for done in pool.run(range(20))}
-    assert results == {number: number * number for number in range(20)}
+def test_every_job_is_answered_once(kind: str) -> None:
+    with open_pool(kind, jobs_of.squares, workers=2) as pool:
+        done = list(pool.run(range(50)))
+    assert {one.job: one.result[1] for one in done} == {job: job * job for job in range(50)}
+    assert len(done) == 50
+    assert all(one.error is None for one in done)
 
 
-def test_workers_stay_resident_between_runs() -> None:
-    with open_pool("processes", pool_jobs.make_square, workers=2) as pool:
-        first = {done.result[1] for done in pool.run(range(8))}
-        second = {done.result[1] for done in pool.run(range(8))}
-    assert first == second
+def test_workers_are_resident_and_all_work() -> None:
+    with open_pool("processes", jobs_of.squares, workers=2) as pool:
+        first = Counter(one.result[0] for one in pool.run(range(40)))
+        second = Counter(one.result[0] for one in pool.run(range(40)))
+    assert len(first) == 2
+    assert set(first) == set(second)
     assert os.getpid() not in first
 
 
-def test_a_failing_job_is_reported_and_the_others_go_on() -> None:
-    with open_pool("processes", pool_jobs.make_failing, workers=1) as pool:
-        done = {item.job: item for item in pool.run([0, 1, 2])}
-    assert "ZeroDivisionError" in (done[0].error or "")
-    assert [done[1].result, done[2].result] == [10, 5]
+def test_workers_import_little() -> None:
+    with open_pool("processes", jobs_of.modules) as pool:
+        imported = next(pool.run([0])).result
+    assert not {"dagster", "torch", "numpy", "polars", "duckdb"} & set(imported)
 
 
-def test_a_killed_workers_job_is_tried_elsewhere(tmp_path: Path) -> None:
-    jobs = [(number, str(tmp_path / f"{number}") if number % 3 == 0 else "") for number in range(9)]
-    with open_pool("processes", pool_jobs.make_fragile, workers=2) as pool:
-        done = list(pool.run(jobs))
-    assert sorted(item.result for item in done) == list(range(9))
-    assert not [item.error for item in done if item.error]
+@pytest.mark.parametrize("kind", ["inline", "processes"])
+def test_an_exception_is_the_jobs_error_and_the_others_go_on(kind: str) -> None:
+    with open_pool(kind, jobs_of.failing, workers=2) as pool:
+        errors = {one.job: one.error for one in pool.run(range(6))}
+    assert [job for job, error in sorted(errors.items()) if error] == [1, 3, 5]
+    assert "ValueError: job 3 is odd" in errors[3]
 
 
-def test_a_job_that_always_kills_its_worker_is_given_up_with_the_reason() -> None:
-    with open_pool("processes", pool_jobs.make_deadly, workers=2) as pool:
-        done = {item.job: item for item in pool.run([0, 1, 2])}
-    assert "died 3 times" in (done[1].error or "")
-    assert [done[0].result, done[2].result] == [0, 2]
+def test_a_result_that_cannot_be_sent_is_an_error() -> None:
+    with open_pool("processes", jobs_of.unsendable) as pool:
+        assert "cannot be sent back" in next(pool.run([1])).error
 
 
-def test_a_generator_that_cannot_be_opened_stops_the_run_with_its_message() -> None:
-    with open_pool("processes", pool_jobs.make_broken, workers=1) as pool, pytest.raises(PoolError, match="weights"):
+def test_jobs_are_taken_only_as_workers_become_free(tmp_path: Path) -> None:
+    taken = 0
+
+    def source() -> Iterator[int]:
+        nonlocal taken
+        for number in range(100):
+            taken += 1
+            yield number
+
+    with open_pool("processes", jobs_of.Slow(tmp_path), workers=2) as pool:
+        running = pool.run(source())
+        next(running)
+        assert taken <= 6
+        running.close()
+        assert len(list(pool.run([1, 2, 3]))) == 3  # an abandoned run leaves a pool that still works
+
+
+def test_a_job_that_kills_its_worker_is_given_up_and_the_others_finish(tmp_path: Path) -> None:
+    with open_pool("processes", jobs_of.Slow(tmp_path, deadly=(5,)), workers=2) as pool:
+        done = {one.job: one for one in pool.run(range(12))}
+    assert sorted(done) == list(range(12))
+    assert "died 3 times" in done[5].error
+    assert len(list(tmp_path.glob("5-*"))) == 1 + MAX_RETRIES
+    assert [job for job, one in done.items() if one.error] == [5]
+
+
+def test_a_job_whose_worker_dies_once_succeeds_at_the_second_try(tmp_path: Path) -> None:
+    with open_pool("processes", jobs_of.Slow(tmp_path, deadly=(3,), deaths=1), workers=2) as pool:
+        done = list(pool.run(range(8)))
+    assert sorted(one.result for one in done) == list(range(8))
+
+
+def test_workers_killed_from_outside_lose_no_job(tmp_path: Path) -> None:
+    with open_pool("processes", jobs_of.Slow(tmp_path, seconds=0.02), workers=2) as pool:
+        done = []
+        for number, one in enumerate(pool.run(range(40))):
+            done.append(one)
+            if number % 12 == 5:
+                os.kill(pool.pids[0], signal.SIGKILL)
+    assert sorted(one.result for one in done) == list(range(40))
+
+
+def test_closing_ends_the_workers(tmp_path: Path) -> None:
+    with open_pool("processes", jobs_of.Slow(tmp_path, seconds=30), workers=2) as pool:
+        pids = pool.pids
+    assert wait_until_dead(pids, 2) == []
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+def test_workers_die_with_their_parent(tmp_path: Path, blow: signal.Signals) -> None:
+    script = (
+        "from pathlib import Path; import video_pool_jobs as j; from svta_resources.video.pool import open_pool\n"
+        f"with open_pool('processes', j.Slow(Path({str(tmp_path)!r}), seconds=60), workers=2) as pool:\n"
+        "    print(*pool.pids, flush=True)\n"
+        "    list(pool.run(range(4)))\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE
+    )
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    deadline = time.monotonic() + 20
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(list(tmp_path.iterdir())) == 2, "both workers were rendering"
+    parent.send_signal(blow)
+    assert wait_until_dead([*pids, parent.pid], 3) == []
+    parent.communicate()
+
+
+def test_a_worker_that_cannot_be_built_ends_the_run_with_its_reason() -> None:
+    with open_pool("processes", jobs_of.broken) as pool, pytest.raises(PoolError, match="no weights here"):
+        list(pool.run([1]))
+    with open_pool("processes", jobs_of.dying) as pool, pytest.raises(PoolError, match="died before they were ready"):
         list(pool.run([1]))
 
 
-def test_a_killed_parent_leaves_no_worker_rendering(tmp_path: Path) -> None:
-    marker = tmp_path / "worker"
-    code = (
-        "from svta_resources.video.pool import open_pool\n"
-        "from tests.video import pool_jobs\n"
-        f"list(open_pool('processes', pool_jobs.make_slow, workers=1).run([{str(marker)!r}]))\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code])
-    worker = int(_wait_for(lambda: marker.exists() and marker.read_text()))
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    _wait_for(lambda: not _alive(worker), limit_s=5)
+def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(PoolError, match="'inline' or 'processes'"):
+        open_pool("cluster", jobs_of.squares)
+    with pytest.raises(PoolError, match="at least one worker"):
+        open_pool("processes", jobs_of.squares, workers=0)
+    with pytest.raises(PoolError, match="top of a module"):
+        open_pool("processes", lambda: jobs_of.squares())
+    with pytest.raises(PoolError, match="closed"):
+        next(open_pool("processes", jobs_of.squares).run([1]))
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[-1].split()[0]
-    return state != "Z"
-
-
-def _wait_for(condition, limit_s: float = 30):  # type: ignore[no-untyped-def]
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
+def test_a_worker_sees_its_own_device_only() -> None:
+    with open_pool("processes", jobs_of.thread_setting, workers=["cuda:1", "cuda:0"]) as pool:
+        seen = {one.result[:2] for one in pool.run(range(20))}
+    assert seen == {("cuda", "0"), ("cuda", "1")}
+    with open_pool("processes", jobs_of.thread_setting) as pool:
+        assert next(pool.run([0])).result == ("cpu", "", "1")
