@@ -36,7 +36,7 @@ def explain_failure(error: "openai.OpenAIError", base_url: str, model: str, api_
     if isinstance(error, openai.APIConnectionError):
         cause = _without_key(str(error.__cause__ or error), api_key)
         return UnreachableServer(
-            f"no language model server answers at {base_url} ({cause}): start it, or set OPENAI_BASE_URL to another one "
+            f"no language model server answers at {base_url} ({cause}): start it, or set OPENAI_BASE_URL to another "
             "(http://embedded/v1 needs none). Answers so far are kept."
         )
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):

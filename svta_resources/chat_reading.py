@@ -38,7 +38,7 @@ def _bare(raw: str) -> str:
 
 
 def _schema_complaint(data: Any, schema: Mapping[str, Any]) -> str | None:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
     errors = sorted(Draft202012Validator(schema).iter_errors(data), key=lambda error: list(map(str, error.path)))
     if not errors:

@@ -85,7 +85,7 @@ class ChatModel:
     Args:
         base_url: empty means the client's own default (OPENAI_BASE_URL, else the hosted API).
         http_client: replaces the network (the embedded provider, tests).
-        timeout_s: seconds for one attempt. retries: attempts after the first on 408, 409, 429, 5xx and lost connections,
+        timeout_s: seconds for one attempt. retries: further attempts on 408, 409, 429, 5xx and lost connections,
             with growing pauses; a server's Retry-After (up to a minute) is honoured by the client.
         version: what else decides the answers (the embedded rules' version); part of the recipe.
     """
@@ -164,17 +164,25 @@ class ChatModel:
     def _complete(self, task: str, messages: list[dict[str, str]], schema: Mapping[str, Any]) -> Any:
         import openai
 
+        answer_format: Any = {
+            "type": "json_schema",
+            "json_schema": {"name": task, "strict": True, "schema": dict(schema)},
+        }
+        conversation: Any = messages
         try:
             return self._client.chat.completions.create(
                 model=self.model,
-                messages=messages,  # type: ignore[arg-type]
+                messages=conversation,
                 temperature=self.settings.temperature,
                 max_tokens=self.settings.max_tokens,
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {"name": task, "strict": True, "schema": dict(schema)},
-                },
+                response_format=answer_format,
             )
+        except openai.BadRequestError as error:
+            if error.code in ("content_filter", "content_policy_violation"):  # this question only; others may pass
+                raise InvalidAnswer(
+                    "the server's content filter", str(error.code), Usage(), self.model, self.provider
+                ) from None
+            raise explain_failure(error, self.base_url, self.model, self._client.api_key) from None
         except openai.OpenAIError as error:
             # `from None`: the client's error holds the request, and some servers repeat the key in their message
             raise explain_failure(error, self.base_url, self.model, self._client.api_key) from None

@@ -24,5 +24,5 @@ def label_category(work: Workspace, key: str, run_id: str) -> Labelled:
     with AnswerLog(work.store, f"answers/label/{key}", run_id) as log:
         labelled = label(descriptions, texts, work.chat, log)
     current = work.catalog.read("clips", key).filter("current").select("pair_id", "clip_id")
-    rows = labelled.rows.join(current, on="pair_id", how="left", maintain_order="left")
+    rows = labelled.rows.drop("clip_id").join(current, on="pair_id", how="left", maintain_order="left")
     return Labelled(work.catalog.publish("labels", key, rows), labelled.tokens)

@@ -92,9 +92,7 @@ def _action(category: str, gender: str, draw: _Draw) -> str:
             "Add actions to svta_resources/embedded_llm/data/actions.yaml"
         )
     action = draw.of(actions[category], "action")
-    return action.format(
-        **PRONOUNS[gender], vehicle=draw.of(actions["vehicles"], "vehicle"), other=_other_person(draw)
-    )
+    return action.format(**PRONOUNS[gender], vehicle=draw.of(actions["vehicles"], "vehicle"), other=_other_person(draw))
 
 
 def _other_person(draw: _Draw) -> str:

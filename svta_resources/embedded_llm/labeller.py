@@ -44,13 +44,13 @@ class Labeller:
             anomalous: per caption, which side its name should come from: the most or the least anomalous phrase.
         """
         candidates = self._phrases.candidates(captions)
-        scores = dict(zip(flat := _distinct(candidates), self.margins(flat), strict=True))
-        names = []
-        for phrases, wanted in zip(candidates, anomalous, strict=True):
-            sign = -1.0 if wanted else 1.0
-            # among equals the phrase that comes first in the sentence
-            names.append(min(phrases, key=lambda phrase, sign=sign: sign * scores[phrase]))
-        return names
+        flat = _distinct(candidates)
+        scores = dict(zip(flat, self.margins(flat).tolist(), strict=True))
+        return [
+            # among equals, max and min take the phrase that comes first in the sentence
+            (max if wanted else min)(phrases, key=scores.__getitem__)
+            for phrases, wanted in zip(candidates, anomalous, strict=True)
+        ]
 
     @cached_property
     def _phrases(self) -> PhraseFinder:
@@ -66,7 +66,8 @@ def _soft_max(cosines_NP: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Smooth maximum over prototypes, log-mean-exp: as many prototypes on either side as you like -> (N,)."""
     scaled = cosines_NP.astype(np.float64) / TEMPERATURE
     top = scaled.max(axis=1, keepdims=True)
-    return TEMPERATURE * (top[:, 0] + np.log(np.exp(scaled - top).mean(axis=1)))
+    softened: npt.NDArray[np.float64] = TEMPERATURE * (top[:, 0] + np.log(np.exp(scaled - top).mean(axis=1)))
+    return softened
 
 
 def _distinct(candidates: list[list[str]]) -> list[str]:

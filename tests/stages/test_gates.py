@@ -1,0 +1,118 @@
+"""Gates: what each profile demands, stored verdicts, and that a shut one stops the next stage before it writes."""
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from svta_assets.gates import (
+    GATES_BEFORE,
+    GateShut,
+    Verdict,
+    label_review,
+    leakage,
+    one_generator,
+    require,
+    stored_verdicts,
+    taxonomy_approval,
+    train_meets_test,
+)
+from svta_assets.workspace import Workspace
+from svta_models.release import Release, write_release
+from svta_resources.profiles import PROFILES
+
+RELEASE_ROW = {"sha256": "0" * 64, "category": "fire", "final_category": "anomaly-01-fire", "kind": "anomaly"}
+
+
+def _as(work: Workspace, profile: str) -> Workspace:
+    """The same home seen with another profile's demands."""
+    return Workspace(replace(work.home, profile=PROFILES[profile]))
+
+
+def _release(work: Workspace, pairs: dict[str, tuple[str, str]], generator: str = "procedural") -> Release:
+    """pairs: pair_id -> (caption, split)."""
+    rows: list[dict[str, Any]] = [
+        {**RELEASE_ROW, "pair_id": pair, "clip_id": f"{pair}-0", "uri": f"clips/fire/{pair}-0.mp4", "group": None}
+        | {"caption": caption, "split": split}
+        for pair, (caption, split) in pairs.items()
+    ]
+    clips = [{"clip_id": row["clip_id"], "pair_id": row["pair_id"], "generator": generator} for row in rows]
+    work.catalog.publish("clips", "fire", clips)
+    return Release(work.store, write_release(work.store, pl.DataFrame(rows)))
+
+
+def _taxonomy(work: Workspace, version: str = "v0") -> None:
+    work.catalog.publish("categories", "all", [{"taxonomy": version, "final_category": "anomaly-01-fire"}])
+
+
+def test_a_demo_warns_that_nobody_reviewed_and_a_gpu_run_waits_for_people(work: Workspace) -> None:
+    assert (label_review(work).passed, label_review(work).level) == (True, "warn")
+    shut = label_review(_as(work, "gpu"))
+    assert not shut.passed
+    assert "97%" in shut.reason
+
+
+def test_a_taxonomy_must_exist_and_be_approved_where_people_decide(work: Workspace) -> None:
+    assert "materialize clusters" in taxonomy_approval(work).reason
+    assert not taxonomy_approval(work).passed
+    _taxonomy(work)
+    assert taxonomy_approval(work).passed
+    strict = _as(work, "production")
+    assert "svta taxonomy --approve" in taxonomy_approval(strict).reason
+    work.store.put_new("taxonomy/approved/v0", b"{}")
+    assert taxonomy_approval(strict).passed
+    _taxonomy(work, "v1")
+    assert not taxonomy_approval(strict).passed, "an approval holds for its own version only"
+
+
+def test_test_captions_that_stand_in_training_are_counted(work: Workspace) -> None:
+    pairs = {"a": ("Fire.", "train"), "b": ("FIRE.", "test"), "c": ("Smoke.", "test"), "d": ("Smoke.", "val")}
+    release = _release(work, pairs)
+    assert leakage(work, release).level == "warn"
+    strict = leakage(_as(work, "gpu"), release)
+    assert not strict.passed
+    assert strict.reason.startswith("50.0% of the test captions also stand in training (ceiling 5%)")
+    assert leakage(_as(work, "gpu"), _release(work, {"a": ("Fire.", "train"), "c": ("Smoke.", "test")})).level == "ok"
+
+
+def test_clips_of_two_generators_are_never_trained_on_together(work: Workspace) -> None:
+    release = _release(work, {"a": ("Fire.", "train"), "b": ("Smoke.", "test")})
+    assert one_generator(work, release).passed
+    clips = work.catalog.read("clips").with_columns(pl.Series("generator", ["procedural", "wan:tiny"]))
+    work.catalog.publish("clips", "fire", clips)
+    shut = one_generator(work, release)
+    assert not shut.passed
+    assert "procedural, wan:tiny" in shut.reason
+
+
+def test_pairs_that_were_trained_on_are_not_evaluated_on(work: Workspace) -> None:
+    old = _release(work, {"a": ("Fire.", "train"), "b": ("Smoke.", "test")})
+    new = _release(work, {"a": ("Fire.", "test"), "b": ("Smoke.", "train")})
+    assert train_meets_test(work, old, old).passed
+    shut = train_meets_test(work, old, new)
+    assert not shut.passed
+    assert f"1 of 1 test pairs was trained on: train on release {new.hash} first".replace("was", "were") in shut.reason
+
+
+def test_a_shut_gate_stops_with_its_reason_and_every_verdict_is_stored(work: Workspace) -> None:
+    verdicts = [Verdict.of("one", "ok", "fine"), Verdict.of("two", "shut", "do this"), Verdict.of("three", "warn", "hm")]
+    with pytest.raises(GateShut, match="gate two is shut: do this"):
+        require(work, verdicts)
+    assert sorted(stored_verdicts(work, ["one", "two", "three"]), key=str) == sorted(verdicts, key=str)
+    assert stored_verdicts(work, ["never-asked"]) == []
+
+
+def test_the_newest_verdict_counts_and_partitions_are_apart(work: Workspace) -> None:
+    require(work, [Verdict.of("one", "warn", "first")], "clip4clip-meanp")
+    require(work, [Verdict.of("one", "ok", "second")], "clip4clip-meanp")
+    assert [verdict.reason for verdict in stored_verdicts(work, ["one"], "clip4clip-meanp")] == ["second"]
+    assert stored_verdicts(work, ["one"], "gram") == []
+
+
+def test_the_gates_before_each_stage_are_the_ones_designed() -> None:
+    assert GATES_BEFORE == {
+        "splits": ("label_review", "taxonomy_approval"),
+        "model_checkpoints": ("leakage", "one_generator"),
+        "eval_tables": ("train_meets_test",),
+    }

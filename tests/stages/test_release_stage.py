@@ -1,0 +1,92 @@
+"""`splits` writes a release exactly when something changed, from current clips and final categories."""
+
+import polars as pl
+import pytest
+
+from svta_assets.splits.release import write_splits_and_release
+from svta_assets.texts.stay import keep_categories
+from svta_assets.workspace import Workspace
+from svta_models.release import Release, release_log
+from svta_resources.errors import SvtaError
+
+
+def _fill(work: Workspace, pairs: int = 20, take: int = 0) -> None:
+    ids = [f"p{n:02d}" for n in range(pairs)]
+    clips = [
+        {
+            "clip_id": f"{pair}-{take}",
+            "pair_id": pair,
+            "take": take,
+            "category": "fire",
+            "caption": f"Fire {pair}.",
+            "status": "accepted",
+            "current": pair != "p03",
+            "uri": f"clips/fire/{pair}-{take}.mp4",
+            "sha256": f"{take}" * 64,
+            "generator": "procedural",
+        }
+        for pair in ids
+    ]
+    assignments = [
+        {"pair_id": pair, "category": "fire", "final_category": "anomaly-01-fire", "kind": "anomaly", "group": "g"}
+        for pair in ids
+        if pair != "p04"
+    ]
+    work.catalog.publish("clips", "fire", clips)
+    work.catalog.publish("assignments", "all", assignments)
+    work.catalog.publish("categories", "all", [{"taxonomy": "v0", "final_category": "anomaly-01-fire"}])
+
+
+def test_a_release_holds_the_pairs_with_a_current_clip_and_a_category(work: Workspace) -> None:
+    _fill(work)
+    written = write_splits_and_release(work)
+    release = Release(work.store, written.release).frame
+    assert set(release["pair_id"]) == {f"p{n:02d}" for n in range(20)} - {"p03", "p04"}
+    assert dict(release["split"].value_counts().iter_rows()) == {"train": 12, "val": 1, "test": 5}
+    assert written.small == []
+
+
+def test_nothing_new_writes_no_release_and_a_new_take_writes_one(work: Workspace) -> None:
+    _fill(work)
+    first = write_splits_and_release(work)
+    again = write_splits_and_release(work)
+    assert (first.is_new, again.is_new, again.release) == (True, False, first.release)
+    splits = work.catalog.read("splits")
+    _fill(work, take=1)
+    second = write_splits_and_release(work)
+    assert second.release != first.release
+    assert work.catalog.read("splits").equals(splits)
+    _fill(work, take=0)
+    third = write_splits_and_release(work)
+    assert (third.release, third.is_new) == (first.release, True), "going back gives the first hash again"
+    assert work.catalog.read("releases")["release"].to_list() == [first.release, second.release, first.release]
+    assert [entry.hash for entry in release_log(work.store)] == [first.release, second.release, first.release]
+
+
+def test_a_run_killed_after_writing_the_release_is_recorded_by_the_next(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(work)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("svta_assets.splits.release._record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_splits_and_release(work)
+    assert work.catalog.read("releases").height == 0
+    written = write_splits_and_release(work)
+    assert work.catalog.read("releases")["release"].to_list() == [written.release]
+    assert len(release_log(work.store)) == 1
+
+
+def test_without_clips_or_labels_the_next_step_is_named(work: Workspace) -> None:
+    with pytest.raises(SvtaError, match="materialize videos and labels"):
+        write_splits_and_release(work)
+
+
+def test_a_text_keeps_its_category_once_a_clip_of_it_exists() -> None:
+    texts = pl.DataFrame({"text_id": ["a", "b"], "category": ["new-rule", "new-rule"]})
+    clips = pl.DataFrame({"pair_id": ["a", "a"], "take": [1, 0], "category": ["later", "first"]})
+    assert keep_categories(texts, clips).rows() == [("a", "first"), ("b", "new-rule")]
