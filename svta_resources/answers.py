@@ -75,8 +75,8 @@ class AnswerLog:
         except (TypeError, ValueError) as error:
             raise AnswerLogError(f"answer {row['request_sha']} is not plain JSON: {error}") from error
         with self._lock:
-            self._raise_failure()
             self._waiting.append(line)
+            self._raise_failure()  # after the row is in: it is paid for, and `close` tries again to write it
             if self._timer is None:
                 self._timer = threading.Timer(self.flush_s, self._flush_in_background)
                 self._timer.daemon = True

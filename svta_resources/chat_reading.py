@@ -15,6 +15,8 @@ def read_answer(
     completion: Any, schema: Mapping[str, Any], check: Callable[[Any], str | None] | None = None
 ) -> Reading:
     """Read a chat completion -> (raw text, answer or None, what is wrong or "")."""
+    if completion is None:
+        return "", None, "the server's reply was not whole JSON"
     if not getattr(completion, "choices", None):
         return "", None, "the server sent no choices"
     choice = completion.choices[0]

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from svta_models.identity import canonical_json, recipe_sha
-from svta_resources.chat_errors import InvalidAnswer, explain_failure
+from svta_resources.chat_errors import ChatError, InvalidAnswer, explain_failure
 from svta_resources.chat_reading import read_answer
-from svta_resources.errors import SvtaError
 
 if TYPE_CHECKING:
     import httpx2
@@ -152,7 +151,7 @@ class ChatModel:
         raw, complaint = "", ""
         for _ in range(1 + RE_ASKS):
             completion = self._complete(task, messages, wanted)
-            spent = _add_usage(spent, completion.usage)
+            spent = _add_usage(spent, getattr(completion, "usage", None))
             raw, data, complaint = read_answer(completion, wanted, check)
             if data is not None:
                 return Answer(data, spent, completion.model, self.provider, perf_counter() - started, raw)
@@ -186,6 +185,8 @@ class ChatModel:
         except openai.OpenAIError as error:
             # `from None`: the client's error holds the request, and some servers repeat the key in their message
             raise explain_failure(error, self.base_url, self.model, self._client.api_key) from None
+        except ValueError:  # the body of a good status was cut off or is no JSON; the client lets that through
+            return None
 
 
 def open_chat_model(
@@ -198,12 +199,13 @@ def open_chat_model(
 ) -> ChatModel:
     """Open the model that the arguments, else SVTA_LLM_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY name.
 
-    With neither an address nor a model it is the embedded provider. Raises ChatError for a setting that is missing.
+    The embedded provider answers only where its address is given: a real data set must never get rules by accident.
+    Raises ChatError for a setting that is missing.
     """
     environ = os.environ if environ is None else environ
     base_url = base_url or environ.get("OPENAI_BASE_URL") or ""
     model = model or environ.get("SVTA_LLM_MODEL") or ""
-    if base_url.rstrip("/") == EMBEDDED_BASE_URL or not (base_url or model):
+    if base_url.rstrip("/") == EMBEDDED_BASE_URL:
         from svta_resources.embedded_llm import VERSION, open_client
 
         settings = settings or ChatSettings(temperature=0.0)  # rules draw nothing at random
@@ -217,10 +219,13 @@ def open_chat_model(
             version=VERSION,
         )
     if not model:
-        raise SvtaError(f"OPENAI_BASE_URL={base_url} is set but no model: set SVTA_LLM_MODEL to a name it serves")
+        raise ChatError(
+            "no language model is chosen: set SVTA_LLM_MODEL, with OPENAI_BASE_URL and OPENAI_API_KEY for its server "
+            f"(OPENAI_BASE_URL is {base_url or 'not set'}; {EMBEDDED_BASE_URL} answers by rules without any server)"
+        )
     key = api_key or environ.get("OPENAI_API_KEY") or ("none" if base_url else "")
     if not key:
-        raise SvtaError(f"no key for model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own")
+        raise ChatError(f"no key for model {model!r}: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own")
     return ChatModel(model, base_url, key, settings=settings)
 
 

@@ -1,7 +1,8 @@
-"""Shared fixtures: a demo home of its own for every test, and one that a real run has filled (built once)."""
+"""Shared fixtures: a demo home of its own for every test, and one that real runs have filled (built once)."""
 
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,56 @@ def work(home: Home) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillHome]:
-    """A home in which the real command line has made two small categories, labels, clusters and a release.
+def described_home(tmp_path_factory: pytest.TempPathFactory) -> DrillHome:
+    """A home with texts and the descriptions of `fighting`, made by the real command line; no clip yet."""
+    drill = DrillHome(tmp_path_factory.mktemp("described") / "home").prepare()
+    drill.must("raw_texts", "raw_texts")
+    drill.must("llm_descriptions", "llm_descriptions", "fighting")
+    return drill
 
-    Tests that change it work on a copy (`filled_home.copy(...)`).
+
+@pytest.fixture(scope="session")
+def filled_home(described_home: DrillHome, tmp_path_factory: pytest.TempPathFactory) -> DrillHome:
+    """The described home carried on: clips and labels of `fighting` and `normal-00`, categories and a release.
+
+    Shared by every test that only reads; a test that changes something works on `filled_home.copy(...)`.
     """
-    drill = DrillHome(tmp_path_factory.mktemp("filled") / "home")
-    drill.fill()
-    yield drill
+    drill = described_home.copy(tmp_path_factory.mktemp("filled") / "home")
+    for category in ("fighting", "normal-00"):
+        drill.must(f"generate {category}", "llm_descriptions,videos,labels", category)
+    drill.must("organize", "clusters,splits")
+    return drill
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real HTTP server that speaks S3."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def new_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """Makes a bucket and gives its URL; the environment leads to the server as a user's would."""
+    import boto3
+
+    settings = {
+        "AWS_ENDPOINT_URL": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }
+
+    def make() -> str:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        bucket = f"b-{uuid.uuid4().hex[:12]}"
+        boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1").create_bucket(Bucket=bucket)
+        return f"s3://{bucket}/media"
+
+    return make

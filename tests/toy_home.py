@@ -1,25 +1,105 @@
 """Homes for tests: what the environment of a fresh user looks like, and the real commands run in one."""
 
+import json
 import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-class DrillHome:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-
-def clean_environment(home: Path) -> dict[str, str | None]:
-    """Environment of a user of the demo profile with this home; None means the variable must not be set."""
-    return {
-        "SVTA_HOME": str(home),
-        "DAGSTER_HOME": None,
-        **dict.fromkeys(_NOT_SET),
-    }
-
+from svta_assets.workspace import Workspace
+from svta_models.media_store import sha256_hex
+from svta_resources.profiles import PROFILES, Home, project_root
 
 _NOT_SET = (
     "SVTA_PROFILE", "SVTA_SOURCES_DIR", "SVTA_MEDIA_URL", "SVTA_LLM_MODEL", "SVTA_VIDEO_GENERATOR", "SVTA_WAN_DIR",
     "OPENAI_BASE_URL", "OPENAI_API_KEY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
 )  # fmt: skip
+DAGSTER = str(Path(sys.executable).with_name("dagster"))
+MODULE = "svta_assets.definitions"
+
+
+def clean_environment(home: Path) -> dict[str, str | None]:
+    """Environment of a user of the demo profile with this home; None means the variable must not be set."""
+    return {**dict.fromkeys(_NOT_SET), "SVTA_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+
+
+@dataclass
+class DrillHome:
+    """A demo home in which the real command line runs, as a user would run it."""
+
+    path: Path
+    ran: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+
+    @property
+    def work(self) -> Workspace:
+        """The home, opened anew (no cached listing)."""
+        return Workspace(Home(PROFILES["demo"], self.path, str(self.path)))
+
+    def environment(self, **changed: str) -> dict[str, str]:
+        """The environment of a command in this home."""
+        quiet = {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+        given = {name: value for name, value in clean_environment(self.path).items() if value is not None}
+        inherited = {name: value for name, value in os.environ.items() if name not in clean_environment(self.path)}
+        return {**inherited, **quiet, **given, **changed}
+
+    def command(self, select: str, partition: str | None = None, config: dict[str, Any] | None = None) -> list[str]:
+        """`dagster asset materialize` of a selection; `config` is run config by asset."""
+        command = [DAGSTER, "asset", "materialize", "-m", MODULE, "--select", select]
+        if partition:
+            command += ["--partition", partition]
+        if config:
+            ops = {asset: {"config": values} for asset, values in config.items()}
+            command += ["--config-json", json.dumps({"ops": ops})]
+        return command
+
+    def materialize(
+        self, select: str, partition: str | None = None, config: dict[str, Any] | None = None, **changed: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end. Output is kept; the caller judges the exit code."""
+        return subprocess.run(
+            self.command(select, partition, config),
+            env=self.environment(**changed),
+            cwd=project_root(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    def start(self, select: str, partition: str, config: dict[str, Any] | None = None) -> subprocess.Popen[bytes]:
+        """Start the command and return at once."""
+        return subprocess.Popen(
+            self.command(select, partition, config),
+            env=self.environment(),
+            cwd=project_root(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def must(self, name: str, select: str, partition: str | None = None) -> None:
+        """Run a step that later tests build on, and remember how it went."""
+        done = self.ran[name] = self.materialize(select, partition)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+    def prepare(self) -> "DrillHome":
+        """Create the home and its Dagster instance with the demo's instance file."""
+        (self.path / "dagster").mkdir(parents=True)
+        shutil.copyfile(project_root() / "dagster.yaml", self.path / "dagster" / "dagster.yaml")
+        return self
+
+    def copy(self, to: Path) -> "DrillHome":
+        """The same home elsewhere, for a test that changes it. Nothing in a home knows where it lies."""
+        shutil.copytree(self.path, to)
+        return DrillHome(to, dict(self.ran))
+
+    def files(self, category: str) -> dict[str, str]:
+        """Name of every finished mp4 of a category -> sha256 of its bytes on the disk."""
+        folder = self.path / "clips" / category
+        return {path.name: sha256_hex(path.read_bytes()) for path in sorted(folder.glob("*.mp4"))}
+
+    def partials(self) -> list[str]:
+        """Unfinished files anywhere in the home."""
+        return sorted(path.name for path in self.path.rglob("*.part"))

@@ -7,8 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,36 +18,13 @@ from svta_resources.errors import SvtaError
 KEYS = ("../up", "/absolute", "a//b", "a/./b", "a/../b", "")
 
 
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(params=["folder", "s3"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where the store under test lives; the environment is set as a user would set it."""
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the store under test lives."""
     if request.param == "folder":
         return str(tmp_path / "store")
-    endpoint = request.getfixturevalue("s3_endpoint")
-    settings = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    import boto3
-
-    bucket = f"b-{uuid.uuid4().hex[:12]}"
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket=bucket)
-    return f"s3://{bucket}/media"
+    make: Callable[[], str] = request.getfixturevalue("new_bucket")
+    return make()
 
 
 @pytest.fixture

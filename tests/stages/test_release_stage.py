@@ -1,10 +1,8 @@
 """`splits` writes a release exactly when something changed, from current clips and final categories."""
 
-import polars as pl
 import pytest
 
 from svta_assets.splits.release import write_splits_and_release
-from svta_assets.texts.stay import keep_categories
 from svta_assets.workspace import Workspace
 from svta_models.release import Release, release_log
 from svta_resources.errors import SvtaError
@@ -84,9 +82,3 @@ def test_a_run_killed_after_writing_the_release_is_recorded_by_the_next(
 def test_without_clips_or_labels_the_next_step_is_named(work: Workspace) -> None:
     with pytest.raises(SvtaError, match="materialize videos and labels"):
         write_splits_and_release(work)
-
-
-def test_a_text_keeps_its_category_once_a_clip_of_it_exists() -> None:
-    texts = pl.DataFrame({"text_id": ["a", "b"], "category": ["new-rule", "new-rule"]})
-    clips = pl.DataFrame({"pair_id": ["a", "a"], "take": [1, 0], "category": ["later", "first"]})
-    assert keep_categories(texts, clips).rows() == [("a", "first"), ("b", "new-rule")]

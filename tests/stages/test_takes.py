@@ -1,5 +1,6 @@
 """Takes: what a click makes, what stands for a pair, and that nothing done to one pair touches another."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from svta_assets.videos.takes import discard, promote, rollback
 from svta_models.identity import take_seed
 from svta_models.media_store import sha256_hex
 from svta_resources.errors import SvtaError
+from svta_resources.query import query
 
 CAPTIONS = {"p1": "A house burns.", "p2": "A car burns.", "p3": "A field burns."}
 
@@ -315,6 +317,23 @@ def test_an_orphan_that_finishes_last_hides_nothing(toy: ToyCategory) -> None:
     toy.run()
     toy.work.catalog.publish("clips", CATEGORY, orphan, as_of_ns=orphan_began)
     assert toy.clips["clip_id"].to_list() == ["p1-0", "p2-0", "p3-0"]
+
+
+def test_a_bucket_keeps_every_promise_of_a_folder(tmp_path: Path, new_bucket: Callable[[], str]) -> None:
+    """Clips and metadata in S3, only the queryable database in the home."""
+    toy = ToyCategory(tmp_path / "home", CAPTIONS, media_url=new_bucket())
+    assert (toy.run().made, toy.run().made) == (3, 0)
+    first = toy.clips.select("clip_id", "uri", "sha256").rows()
+    toy.run(Mode.NEW_TAKE)
+    rollback(toy.work.catalog, CATEGORY, by="ann")
+    _project(toy)
+    assert set(toy.current.values()) == {"p1-0", "p2-0", "p3-0"}
+    toy.work.store.delete([first[1][1]])
+    assert toy.run().made == 1
+    assert toy.clips.filter("current").select("clip_id", "uri", "sha256").rows() == first
+    target = toy.work.refresh()
+    assert query(target.parent, "select count(*) as n from clips")["n"].to_list() == [6]
+    assert sorted(path.name for path in target.parent.iterdir()) == [".svta.duckdb.lock", "home.json", "svta.duckdb"]
 
 
 # -- size ----------------------------------------------------------------------------------------------------------

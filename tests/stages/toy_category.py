@@ -50,9 +50,16 @@ class ToyGenerator:
 class ToyCategory:
     """One category of a home, with the calls that `videos` and `svta regen` make."""
 
-    def __init__(self, root: Path, captions: dict[str, str], promote: str = "auto", category: str = CATEGORY) -> None:
+    def __init__(
+        self,
+        root: Path,
+        captions: dict[str, str],
+        promote: str = "auto",
+        category: str = CATEGORY,
+        media_url: str | None = None,
+    ) -> None:
         profile = replace(PROFILES["demo"], promote=promote)
-        self.work: Workspace = prepare_workspace(Home(profile, root, str(root)))
+        self.work: Workspace = prepare_workspace(Home(profile, root, media_url or str(root)))
         self.category = category
         self.generator = ToyGenerator()
         self.work.__dict__["generator"] = self.generator  # where the workspace keeps the opened one

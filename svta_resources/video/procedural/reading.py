@@ -16,6 +16,7 @@ _VEHICLE_REACH = 2
 _WEARING = frozenset({"in", "wearing", "wears", "wore", "dressed", "wear"})
 _MASKED = frozenset({"masked", "hooded"})
 _OTHER = frozenset({"another", "other", "second"})
+_ON_FOOT = frozenset({"standing", "walking"})
 _LONG = {"coat": "coat", "dress": "dress"}
 
 
@@ -34,6 +35,8 @@ def read_caption(caption: str, lexicon: Lexicon, category: str | None = None) ->
     """Understand a caption; `category` is looked at only when the caption names no action."""
     tokens = tokenize(caption)
     action, origin = _action(tokens, lexicon, category)
+    if action in _ON_FOOT and _vehicle_acts(tokens, lexicon):
+        action = "driving"
     cameras = list(lexicon.cameras.find(tokens))
     light = next((match.name for match in lexicon.light.find(tokens)), DAY)
     return Scene(
@@ -69,6 +72,13 @@ def _action(tokens: list[Token], lexicon: Lexicon, category: str | None) -> tupl
         return min(points, key=lambda name: (-points[name], rank.get(name, len(rank)))), "caption"
     hinted = lexicon.action_of_category(category) if category else None
     return (hinted, "category") if hinted else (DEFAULT_ACTION, "default")
+
+
+def _vehicle_acts(tokens: list[Token], lexicon: Lexicon) -> bool:
+    """Tell whether a vehicle is named before any person: it is what "stops" or "passes"."""
+    vehicle = next((match.start for match in lexicon.vehicles.find(tokens)), len(tokens))
+    person = next((match.start for match in lexicon.people.find(tokens)), len(tokens))
+    return vehicle < person
 
 
 def _place(tokens: list[Token], lexicon: Lexicon) -> str | None:

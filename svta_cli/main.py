@@ -1,0 +1,61 @@
+"""The `svta` command. Each subcommand's module is imported when it is called, so that `svta --help` answers at once."""
+
+import importlib
+import os
+import sys
+
+import click
+
+# command -> (module below svta_cli, one line of help)
+COMMANDS = {
+    "demo": ("demo", "Build the demo dataset end to end and print its evaluation table."),
+    "status": ("status", "What is there, what is missing, what is truly stale."),
+    "plan": ("plan", "What a run would make, how long it takes, and why. Changes nothing."),
+    "regen": ("regen", "Regenerate categories; promote, discard or roll back new takes."),
+    "release": ("release", "List, show and name releases."),
+    "taxonomy": ("taxonomy", "Show the final categories; approve a version."),
+    "evaluate": ("evaluate", "Evaluate a trained model on a release."),
+    "verify": ("verify", "Check every clip against its recipe card; set damaged ones aside."),
+    "gc": ("gc", "Show, and with --yes remove, what nothing refers to."),
+    "doctor": ("doctor", "Check this machine, the home and the settings."),
+    "ui": ("ui", "Open the Dagster UI on this profile's instance."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"svta_cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks (also: SVTA_DEBUG=1).")
+def cli(debug: bool) -> None:
+    """Make, check and benchmark a synthetic video-text anomaly dataset."""
+    if debug:
+        os.environ["SVTA_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command; an SvtaError ends in one clear message and exit code 1."""
+    from svta_models.errors import SvtaError
+
+    try:
+        cli(prog_name="svta")
+    except SvtaError as error:
+        if os.environ.get("SVTA_DEBUG"):
+            raise
+        click.echo(f"svta: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,144 @@
+"""The answer log: nothing that was flushed is ever lost, by whatever death or in whatever order."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svta_models.media_store import FolderStore, StoreError, open_store
+from svta_resources.answers import AnswerLog, AnswerLogError
+
+
+def test_answers_of_several_runs_are_merged(tmp_path: Path):
+    store = open_store(tmp_path)
+    for run, sha in (("run1", "a"), ("run2", "b")):
+        with AnswerLog(store, "answers/label/fire", run) as log:
+            log.add({"request_sha": sha, "name": run})
+    merged = AnswerLog(store, "answers/label/fire", "run3").load()
+    assert {sha: row["name"] for sha, row in merged.items()} == {"a": "run1", "b": "run2"}
+    assert AnswerLog(store, "answers/label/fire2", "run3").load() == {}, "another partition is another log"
+
+
+def test_first_answer_wins_and_any_answer_beats_an_error(tmp_path: Path):
+    store = open_store(tmp_path)
+    with AnswerLog(store, "a", "run1") as log:
+        log.add({"request_sha": "x", "error": "refused"})
+        log.add({"request_sha": "x", "name": "first"})
+    with AnswerLog(store, "a", "run2") as log:
+        log.add({"request_sha": "x", "name": "second"})
+    assert AnswerLog(store, "a", "r").load()["x"]["name"] == "first"
+
+
+def test_same_run_opened_twice_overwrites_nothing(tmp_path: Path):
+    store = open_store(tmp_path)
+    for sha in "ab":
+        with AnswerLog(store, "a", "same-run") as log:
+            log.add({"request_sha": sha})
+    assert set(AnswerLog(store, "a", "r").load()) == {"a", "b"}
+
+
+def test_rows_are_flushed_although_no_other_row_follows(tmp_path: Path):
+    log = AnswerLog(open_store(tmp_path), "a", "run", flush_s=0.05)
+    log.add({"request_sha": "x"})
+    deadline = time.monotonic() + 5
+    while not AnswerLog(open_store(tmp_path), "a", "r").load():
+        assert time.monotonic() < deadline, "the row never reached the store"
+        time.sleep(0.01)
+
+
+def test_an_error_inside_the_block_keeps_the_rows(tmp_path: Path):
+    store = open_store(tmp_path)
+    with pytest.raises(RuntimeError, match="boom"), AnswerLog(store, "a", "run", flush_s=60) as log:
+        log.add({"request_sha": "x"})
+        raise RuntimeError("boom")
+    assert set(log.load()) == {"x"}
+
+
+def test_damaged_lines_are_skipped_and_said(tmp_path: Path, caplog):
+    with AnswerLog(open_store(tmp_path), "a", "run") as log:
+        log.add({"request_sha": "x"})
+        log.add({"request_sha": "y"})
+    segment = next((tmp_path / "a").glob("*.jsonl"))
+    segment.write_bytes(segment.read_bytes()[:-5])
+    assert set(log.load()) == {"x"} and segment.name in caplog.text
+
+
+class FailingStore(FolderStore):
+    """Refuses to write while `broken`."""
+
+    broken = True
+
+    def put(self, key: str, data: bytes) -> None:
+        if self.broken:
+            raise StoreError("disk full")
+        super().put(key, data)
+
+
+def test_failed_flush_is_raised_and_its_rows_are_tried_again(tmp_path: Path):
+    store = FailingStore(tmp_path)
+    log = AnswerLog(store, "a", "run", flush_s=0.01)
+    log.add({"request_sha": "x"})
+    with pytest.raises(StoreError):
+        for _ in range(200):
+            time.sleep(0.01)
+            log.add({"request_sha": "y"})
+    store.broken = False
+    log.close()
+    assert set(log.load()) == {"x", "y"}
+
+
+def test_rows_without_a_request_or_not_json_are_refused(tmp_path: Path):
+    log = AnswerLog(open_store(tmp_path), "a", "run")
+    with pytest.raises(AnswerLogError, match="request_sha"):
+        log.add({"name": "x"})
+    with pytest.raises(AnswerLogError, match="JSON"):
+        log.add({"request_sha": "x", "when": object()})
+    with pytest.raises(AnswerLogError, match="run id"):
+        AnswerLog(open_store(tmp_path), "a", "../run")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=30)), max_size=12))
+def test_whatever_text_is_kept_comes_back(tmp_path_factory, rows):
+    store = open_store(tmp_path_factory.mktemp("log"))
+    with AnswerLog(store, "a", "run") as log:
+        for sha, text in rows:
+            log.add({"request_sha": sha, "raw": text})
+    first = {}
+    for sha, text in rows:
+        first.setdefault(sha, text)
+    assert {sha: row["raw"] for sha, row in log.load().items()} == first
+
+
+KILLED = """
+import sys, time
+from svta_models.media_store import open_store
+from svta_resources.answers import AnswerLog
+log = AnswerLog(open_store(sys.argv[1]), "a", "run", flush_s=0.1)
+for n in range(100000):
+    log.add({"request_sha": str(n), "at": time.time()})
+    time.sleep(0.002)
+    print(n, flush=True)
+"""
+
+
+def test_killed_run_loses_only_the_last_moment(tmp_path: Path):
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if int(line) >= 300:
+            break
+    killed_at = time.time()
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    kept = AnswerLog(open_store(tmp_path), "a", "again").load()
+    assert set(kept) == {str(n) for n in range(len(kept))}, "no hole: segments are whole and in order"
+    assert killed_at - max(row["at"] for row in kept.values()) < 1.5
+    assert all(json.dumps(row) for row in kept.values())

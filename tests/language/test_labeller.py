@@ -1,0 +1,109 @@
+"""The embedded labeller: its accuracy on real captions has a floor, its names mean something."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from svta_resources.embedded_llm.labeller import Labeller
+from svta_resources.embedded_llm.phrases import PhraseFinder
+from svta_resources.llm import EMBEDDED_BASE_URL, open_chat_model
+
+FLOOR = 0.84
+PACKAGED = Path(__file__).parents[2] / "svta_assets" / "texts" / "packaged"
+
+
+def packaged(key: str) -> list[str]:
+    return [line for line in (PACKAGED / f"{key}.txt").read_text().splitlines() if line.strip()]
+
+
+@pytest.mark.skipif(not os.environ.get("SVTA_SOURCES_DIR"), reason="needs the real sources (SVTA_SOURCES_DIR)")
+def test_opinion_on_the_290_real_test_captions_reaches_the_floor():
+    """The prototypes were written after reading captions of the training split only; nothing was tuned on these 290."""
+    path = Path(os.environ["SVTA_SOURCES_DIR"]) / "ucfcrime_ar" / "ucf_crime_test.xlsx"
+    rows = pl.read_excel(path).select("Video Name", "English Text").drop_nulls().rows()
+    truth = np.array(["Normal" not in video for video, _ in rows])
+    found = Labeller().opinions([caption for _, caption in rows])
+    confusion = {
+        "true anomalies": int((truth & found).sum()),
+        "missed anomalies": int((truth & ~found).sum()),
+        "false alarms": int((~truth & found).sum()),
+        "true normals": int((~truth & ~found).sum()),
+    }
+    assert len(rows) == 290 and int(truth.sum()) == 140
+    assert (truth == found).mean() >= FLOOR, confusion
+
+
+def test_packaged_ordinary_life_is_called_normal_and_crimes_are_not():
+    labeller = Labeller()
+    assert labeller.opinions(packaged("normal-00") + packaged("normal-01")).mean() <= 0.1
+    assert labeller.opinions(packaged("robbery") + packaged("explosion")).mean() >= 0.9
+
+
+def test_names_are_verb_and_object():
+    captions = [
+        "A man sets fire to a car at night.",
+        "A woman in a red coat walks along the street in the morning.",
+        "An elderly woman is robbed in the park.",
+        "A boy picks up a bag.",
+    ]
+    names = Labeller().names(captions, [True, False, True, False])
+    assert names == ["set fire", "walk along street", "rob woman", "pick up bag"]
+
+
+def test_anomalous_caption_is_named_by_its_anomaly_and_a_normal_one_by_its_routine():
+    caption = "A man waits for the bus, and then a thief steals his wallet."
+    anomalous, normal = Labeller().names([caption, caption], [True, False])
+    assert "steal" in anomalous and "steal" not in normal
+
+
+@pytest.mark.parametrize("caption", ["", ".", "?!", "123", "Busy street.", "The", "a " * 300, "中文"])
+def test_every_caption_gets_some_name(caption):
+    name = Labeller().names([caption], [False])[0]
+    assert name.strip() and len(name) <= 60
+
+
+def test_walking_and_traffic_are_named_apart():
+    walking = Labeller().names(packaged("normal-00"), [False] * 40)
+    traffic = Labeller().names(packaged("normal-01"), [False] * 40)
+    assert sum("walk" in name or "stroll" in name for name in walking) >= 30
+    assert sum("walk" in name or "stroll" in name for name in traffic) == 0
+    assert sum(any(verb in name for verb in ("drive", "park", "wait", "ride", "stop")) for name in traffic) >= 25
+
+
+def test_phrases_keep_clothes_and_times_out():
+    found = PhraseFinder().candidates(["A man wearing a hat runs at night."])[0]
+    assert found == ["run"]
+
+
+def test_labels_through_the_client_are_fast_enough():
+    from svta_assets.prompts import load_prompt
+
+    chat = open_chat_model(base_url=EMBEDDED_BASE_URL, environ={})
+    prompt = load_prompt("label")
+    chat.ask("label", {"caption": "A man walks.", "is_anomaly": False}, prompt)  # loads the models
+    started = time.process_time()
+    for caption in packaged("normal-00") + packaged("normal-01"):
+        answer = chat.ask("label", {"caption": caption, "is_anomaly": None}, prompt)
+        assert set(answer.data) == {"is_anomaly", "name"}
+    assert time.process_time() - started < 8  # about 2 s on an idle core
+
+
+def test_other_processes_label_the_same():
+    captions = [*packaged("robbery")[:10], *packaged("normal-00")[:10]]
+    program = (
+        "import json,sys;from svta_resources.embedded_llm.labeller import Labeller;c=json.loads(sys.argv[1]);L=Labeller();"
+        "print(json.dumps([L.margins(c[::-1])[::-1].tolist(), L.names(c, [True]*len(c))]))"
+    )
+    command = [sys.executable, "-c", program, json.dumps(captions)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    margins, names = json.loads(printed.stdout)
+    labeller = Labeller()
+    np.testing.assert_allclose(labeller.margins(captions), margins, atol=1e-4)
+    assert labeller.names(captions, [True] * len(captions)) == names
