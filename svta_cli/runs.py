@@ -1,6 +1,5 @@
 """Running the code location's jobs in this process, on the profile's real Dagster instance."""
 
-import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,10 @@ class RunFailed(SvtaError):
 class Runner:
     """Executes jobs in process; the runs appear in the Dagster UI under the jobs' own names."""
 
-    def __init__(self, instance: "dg.DagsterInstance") -> None:
+    def __init__(self, instance: "dg.DagsterInstance", verbose: bool = False) -> None:
         self._instance = instance
+        level = "DEBUG" if verbose else "CRITICAL"  # the console only; the instance keeps every event
+        self._loggers = {"console": {"config": {"log_level": level}}}
 
     def run(
         self,
@@ -41,7 +42,7 @@ class Runner:
             instance=self._instance,
             partition_key=partition,
             asset_selection=selection,
-            run_config=config,
+            run_config={**(config or {}), "loggers": self._loggers},
             raise_on_error=False,
         )
         if not result.success:
@@ -73,10 +74,9 @@ def open_runner(home: Home | None = None, verbose: bool = False) -> Iterator[Run
     import dagster as dg
 
     warnings.simplefilter("ignore", dg.PreviewWarning)
-    logging.getLogger("dagster").setLevel(logging.INFO if verbose else logging.CRITICAL)
     with dg.DagsterInstance.get() as instance:
         try:
-            yield Runner(instance)
+            yield Runner(instance, verbose)
         finally:
             from svta_assets.videos.produce import close_resident_pools
 

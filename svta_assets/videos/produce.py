@@ -82,10 +82,10 @@ def produce(
     try:
         for wave in _waves(plan):
             for done in pool.run(wave):
-                outcome.made += done.error is None
-                if done.error is not None:
-                    outcome.failed.append(_reject(done.job, done.error))
+                if done.result is None:
+                    outcome.failed.append(_reject(done.job, done.error or "no reason given"))
                 else:
+                    outcome.made += 1
                     outcome.worker_seconds += done.result["seconds"]
                 progress(outcome.made + len(outcome.failed), len(plan.jobs))
     finally:  # also after a failure or Ctrl-C: what is finished is on record

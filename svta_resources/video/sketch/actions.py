@@ -1,14 +1,14 @@
 """What happens: for every action a function that draws the clip's foreground at time t (0..1)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from svta_resources.video.sketch import motions as m
 from svta_resources.video.sketch import props
-from svta_resources.video.sketch.figures import Painter
+from svta_resources.video.sketch.figures import Painter, Pose, stroke
 from svta_resources.video.sketch.scene import Colour, Scene
 
 
@@ -24,16 +24,16 @@ class Stage:
     ground: float
     shift: float  # the clip's own small offset to the side, in widths
 
-    def person(self, index: int, motion: m.Motion, t: float) -> m.Pose:
+    def person(self, index: int, motion: m.Motion, t: float) -> Pose:
         pose = motion(t)
-        pose = m.replace(pose, x=pose.x + self.shift)
+        pose = replace(pose, x=pose.x + self.shift)
         self.painter.person(self.scene.people[index], pose)
         return pose
 
     def car(self, x: float, colour: Colour, facing: float = 1.0, tilt: float = 0.0, down: float = 0.0) -> None:
         props.car(self.canvas, x * self.width, self.ground + down * self.unit, 0.95 * self.unit, colour, facing, tilt)
 
-    def hand(self, index: int, pose: m.Pose) -> tuple[float, float]:
+    def hand(self, index: int, pose: Pose) -> tuple[float, float]:
         return self.painter.hand(self.scene.people[index], pose)
 
     @property
@@ -105,7 +105,7 @@ def _outside_lane(stage: Stage, t: float) -> None:
 
 
 def _jaywalking(stage: Stage, t: float) -> None:
-    pose = m.replace(m.walk(0.4, 0.6)(t), depth=1.4 - 1.6 * t, x=0.42 + 0.12 * t)
+    pose = replace(m.walk(0.4, 0.6)(t), depth=1.4 - 1.6 * t, x=0.42 + 0.12 * t)
     stage.car(1.1 - 0.45 * t, stage.vehicle, -1.0)
     stage.painter.person(stage.scene.people[0], pose)
 
@@ -127,9 +127,7 @@ def _burglary(stage: Stage, t: float) -> None:
     props.counter(stage.canvas, stage.px(0.66), stage.ground, 0.3 * stage.unit, 0.95 * stage.unit)
     pose = stage.person(0, m.swing_at(0.45), t)
     x, y = stage.hand(0, pose)
-    stage.canvas.drawLine(
-        x, y, x + 0.2 * stage.unit, y - 0.1 * stage.unit, props.stroke((40, 40, 42), 0.04 * stage.unit)
-    )
+    stage.canvas.drawLine(x, y, x + 0.2 * stage.unit, y - 0.1 * stage.unit, stroke((40, 40, 42), 0.04 * stage.unit))
 
 
 def _shoplifting(stage: Stage, t: float) -> None:
@@ -149,9 +147,7 @@ def _vandalism(stage: Stage, t: float) -> None:
     stage.car(0.68, GREY)
     pose = stage.person(0, m.swing_at(0.34), t)
     x, y = stage.hand(0, pose)
-    stage.canvas.drawLine(
-        x, y, x + 0.3 * stage.unit, y - 0.12 * stage.unit, props.stroke((150, 100, 50), 0.05 * stage.unit)
-    )
+    stage.canvas.drawLine(x, y, x + 0.3 * stage.unit, y - 0.12 * stage.unit, stroke((150, 100, 50), 0.05 * stage.unit))
     if int(t * 10) % 4 == 2:
         props.impact(stage.canvas, stage.px(0.55), stage.ground - 0.4 * stage.unit, 0.25 * stage.unit)
 
@@ -159,7 +155,7 @@ def _vandalism(stage: Stage, t: float) -> None:
 def _arrest(stage: Stage, t: float) -> None:
     stage.person(0, m.cower(0.48), t)
     officer = m.replace_person(stage.scene.people[1], UNIFORM)
-    stage.painter.person(officer, m.replace(m.reach(0.36)(t), x=0.36 + stage.shift))
+    stage.painter.person(officer, replace(m.reach(0.36)(t), x=0.36 + stage.shift))
 
 
 def _fighting(stage: Stage, t: float) -> None:
@@ -174,7 +170,7 @@ def _assault(stage: Stage, t: float) -> None:
 
 def _abuse(stage: Stage, t: float) -> None:
     small = m.shrink(stage.scene.people[1], 0.6)
-    stage.painter.person(small, m.replace(m.cower(0.6, -1.0)(t), x=0.6 + stage.shift))
+    stage.painter.person(small, replace(m.cower(0.6, -1.0)(t), x=0.6 + stage.shift))
     stage.person(0, m.swing_at(0.42), t)
 
 
@@ -195,13 +191,13 @@ def _throwing(stage: Stage, t: float) -> None:
 def _cycling(stage: Stage, t: float) -> None:
     x = 0.1 + 0.8 * t
     for wheel in (-0.2, 0.22):
-        ring = props.stroke((20, 20, 22), 0.04 * stage.unit)
+        ring = stroke((20, 20, 22), 0.04 * stage.unit)
         stage.canvas.drawCircle(
             stage.px(x) + wheel * stage.unit, stage.ground - 0.16 * stage.unit, 0.15 * stage.unit, ring
         )
     phase = np.sin(2 * np.pi * 4 * t)
     legs = ((0.9 + 0.4 * phase, 1.1), (0.9 - 0.4 * phase, 1.1))
-    stage.person(0, lambda _: m.Pose(x, lift=0.18, lean=0.45, arms=((1.1, 0.2), (1.0, 0.2)), legs=legs), t)
+    stage.person(0, lambda _: Pose(x, lift=0.18, lean=0.45, arms=((1.1, 0.2), (1.0, 0.2)), legs=legs), t)
 
 
 def _traffic(stage: Stage, t: float) -> None:
@@ -211,7 +207,7 @@ def _traffic(stage: Stage, t: float) -> None:
 
 def _sitting(stage: Stage, t: float) -> None:
     props.counter(stage.canvas, stage.px(0.5), stage.ground, 0.6 * stage.unit, 0.27 * stage.unit)
-    stage.person(0, lambda time: m.replace(m.sit(0.5)(time), lift=0.27), t)
+    stage.person(0, lambda time: replace(m.sit(0.5)(time), lift=0.27), t)
 
 
 def _talking(stage: Stage, t: float) -> None:
@@ -220,7 +216,7 @@ def _talking(stage: Stage, t: float) -> None:
 
 
 def _walking(stage: Stage, t: float) -> None:
-    stage.painter.person(stage.scene.people[2], m.replace(m.walk(0.95, 0.55)(t), depth=0.8))
+    stage.painter.person(stage.scene.people[2], replace(m.walk(0.95, 0.55)(t), depth=0.8))
     stage.person(0, m.walk(0.15, 0.65), t)
 
 
