@@ -71,7 +71,8 @@ class AnswerLog:
         if not isinstance(row.get("request_sha"), str):
             raise AnswerLogError(f"an answer row needs a text 'request_sha'; got the columns {sorted(row)}")
         try:
-            line = canonical_json({"at_ns": time.time_ns(), "run_id": self.run_id, **row})
+            # ASCII only: a model may send half a surrogate pair, or characters that end a line for some readers
+            line = json.dumps({"at_ns": time.time_ns(), "run_id": self.run_id, **row}, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise AnswerLogError(f"answer {row['request_sha']} is not plain JSON: {error}") from error
         with self._lock:
@@ -127,7 +128,7 @@ class AnswerLog:
 
     def _read(self, key: str) -> list[Row]:
         try:
-            lines = self.store.get(key).decode("utf-8", errors="replace").splitlines()
+            lines = [line for line in self.store.get(key).decode("ascii", errors="replace").split("\n") if line]
         except MissingObject:  # removed between the listing and now
             return []
         rows = [row for line in lines if (row := _parse(line)) is not None]

@@ -2,8 +2,8 @@
 
 Two ways to run the same weights:
 
-* `light` (default): tokenizers + safetensors + the six BERT layers written out below in plain torch. Loads in about a
-  quarter of the time of `sentence-transformers`, nearly all of which is its import (see `docs/language.md`).
+* `light` (default): tokenizers + safetensors + the six BERT layers written out below in plain torch. After torch it
+  loads in 0.3 s; importing `sentence-transformers` alone takes 14 s (measured on one slow core).
 * `sentence-transformers`: the reference. `tests/language/test_embedder.py` holds both to 1e-5 on real captions.
 
 Legend for tensor suffixes: N texts, L tokens (padded to the longest of a batch), H heads (12), W width (384).

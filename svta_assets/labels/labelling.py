@@ -46,13 +46,16 @@ def label(descriptions: pl.DataFrame, texts: pl.DataFrame, chat: ChatModel, log:
     captions = dict(descriptions.select("pair_id", "caption").iter_rows())
     asked = {row["pair_id"]: _request(row, captions[row["pair_id"]]) for row in rows if row["name"] is None}
     names = _ask_names(asked.values(), chat, log)
+    rejects: list[dict[str, Any]] = []
     for row in rows:
         if (request := asked.get(row["pair_id"])) is not None:
             row["recipe_sha"] = request.sha(chat)
             row |= names.found.get(row["recipe_sha"], {"name": UNNAMED}) | {"name_origin": "llm"}
+            if (failure := names.failed.get(row["recipe_sha"])) is not None:
+                rejects.append({"stage": "labels", "key": row["pair_id"], "reason": "no valid name", "detail": failure})
         else:
             row["recipe_sha"] = recipe_sha({"name": row["name"], "is_anomaly": row["is_anomaly"]})
-    return Labels(LABELS.frame(rows), REJECTS.frame(names.rejects), names.tokens)
+    return Labels(LABELS.frame(rows), REJECTS.frame(rejects), names.tokens)
 
 
 def _sourced_facts(description: dict[str, Any], text: dict[str, Any] | None) -> dict[str, Any]:
@@ -92,10 +95,10 @@ def _complaint(data: dict[str, Any]) -> str | None:
 
 @dataclass
 class _Names:
-    """Answers by request: name, provider and model; what failed; what it cost."""
+    """By request: name, provider and model, or why there is none; and what it cost."""
 
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     tokens: int = 0
 
 
@@ -109,8 +112,7 @@ def _ask_names(requests: Iterable[Request], chat: ChatModel, log: AnswerLog) -> 
         names.tokens += answer.usage.total
         row: dict[str, Any] = {"request_sha": request.sha(chat), "provider": answer.provider}
         if isinstance(answer, InvalidAnswer):
-            reject = {"stage": "labels", "key": request.key, "reason": "no valid name"}
-            names.rejects.append({**reject, "detail": f"{answer.complaint}: {answer.raw}"[:2000]})
+            names.failed[row["request_sha"]] = f"{answer.complaint}: {answer.raw}"[:2000]
             log.add({**row, "error": answer.complaint, "raw": answer.raw})
             return
         name = " ".join(answer.data["name"].lower().split())

@@ -80,7 +80,7 @@ def decode_check(mp4: bytes, expected: Mapping[str, Any]) -> str | None:
     import av
 
     try:
-        with av.open(io.BytesIO(mp4)) as container:
+        with av.open(io.BytesIO(mp4), "r") as container:
             stream = container.streams.video[0]
             rate = float(stream.average_rate or 0)
             sizes = [(frame.height, frame.width) for frame in container.decode(stream)]

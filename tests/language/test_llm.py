@@ -8,12 +8,12 @@ import traceback
 import httpx2
 import openai
 import pytest
-from tests.language.servers import Scene, completion, port_server, scripted_chat
 
 from svta_assets.prompts import load_prompt
 from svta_resources.ask_many import ask_many
 from svta_resources.chat_errors import ChatError, InvalidAnswer, UnreachableServer
 from svta_resources.llm import EMBEDDED_BASE_URL, Answer, ChatModel, Prompt, Request, open_chat_model
+from tests.language.servers import Scene, completion, port_server, scripted_chat
 
 SCHEMA = {
     "type": "object",
@@ -212,7 +212,9 @@ def test_embedded_provider_says_who_it_is_and_costs_nothing():
         "environment": "street",
         "camera": "drone",
     }
-    answer = chat.ask("describe", {"category": "falling", "index": 0, "attributes": attributes}, load_prompt("describe"))
+    answer = chat.ask(
+        "describe", {"category": "falling", "index": 0, "attributes": attributes}, load_prompt("describe")
+    )
     assert (answer.provider, answer.model, answer.usage.total) == ("embedded-rules", "embedded-rules-1", 0)
     assert "girl" in answer.data["caption"]
 

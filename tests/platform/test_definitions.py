@@ -24,8 +24,9 @@ HEAVY = (
 SPECS = [asset.get_asset_spec() for asset in ASSETS]
 
 
-def _mapping(dep: dg.AssetDep) -> str:
-    return type(dep.partition_mapping).__name__ if dep.partition_mapping else "default"
+def _mapping(asset: dg.AssetsDefinition, upstream: dg.AssetKey) -> str | None:
+    mapping = asset.get_partition_mapping(upstream)
+    return type(mapping).__name__ if mapping else None
 
 
 def _spec(asset: dg.AssetsDefinition) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def _spec(asset: dg.AssetsDefinition) -> dict[str, Any]:
     schema: dg.TableSchema = spec.metadata["dagster/column_schema"]
     return {
         "group": spec.group_name,
-        "deps": {dep.asset_key.to_user_string(): _mapping(dep) for dep in spec.deps},
+        "deps": {key.to_user_string(): _mapping(asset, key) for key in sorted(asset.dependency_keys)},
         "partitions": f"{len(asset.partitions_def.get_partition_keys())} keys" if asset.partitions_def else None,
         "kinds": sorted(spec.kinds),
         "owners": list(spec.owners),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from svta_resources.video.procedural.palette import Look
-from svta_resources.video.procedural.pen import RGB, Pen, Point, shade
+from svta_resources.video.procedural.pen import RGB, Pen, Point, shade, turn
 
 # lengths as shares of a standing figure's height
 TORSO, THIGH, SHIN, UPPER_ARM, FOREARM = 0.29, 0.23, 0.23, 0.16, 0.15
@@ -55,15 +55,24 @@ def blend(first: Pose, second: Pose, share: float) -> Pose:
 
 @dataclass(frozen=True)
 class Joints:
-    """Where the parts of a body are, in stage units."""
+    """Where the parts of a body are, in stage units; arms start at the neck, legs at the hip."""
 
     hip: Point
     neck: Point
     head: Point
-    near_arm: tuple[Point, Point, Point]
-    far_arm: tuple[Point, Point, Point]
-    near_leg: tuple[Point, Point, Point]
-    far_leg: tuple[Point, Point, Point]
+    near_elbow: Point
+    near_hand: Point
+    far_elbow: Point
+    far_hand: Point
+    near_knee: Point
+    near_foot: Point
+    far_knee: Point
+    far_foot: Point
+
+
+_BLOOD: RGB = (200, 15, 25)
+# how far flesh reaches around a joint, as a share of the height
+_PADDING = {"head": HEAD_RADIUS, "neck": TORSO_WIDTH / 2, "hip": TORSO_WIDTH / 2}
 
 
 @dataclass(frozen=True)
@@ -94,30 +103,26 @@ class Body:
 
     @cached_property
     def joints(self) -> Joints:
-        """Where everything is."""
-        frame = _Frame(self)
-        hip = (0.0, 0.0)
-        neck = _polar(hip, 180 - self.pose.lean, TORSO)
-        joints = Joints(
-            hip=hip,
-            neck=neck,
-            head=_polar(neck, 180 - self.pose.lean - self.pose.head, NECK),
-            near_arm=_limb(neck, self.pose.near_arm, UPPER_ARM, FOREARM, 1),
-            far_arm=_limb(neck, self.pose.far_arm, UPPER_ARM, FOREARM, 1),
-            near_leg=_limb(hip, self.pose.near_leg, THIGH, SHIN, -1),
-            far_leg=_limb(hip, self.pose.far_leg, THIGH, SHIN, -1),
+        """Where everything is: angles to points, rolled, turned and sized, the lowest point on the ground."""
+        points = {name: turn(point, self.pose.roll) for name, point in _local_points(self.pose).items()}
+        lowest = max(point[1] + _PADDING.get(name, LEG_WIDTH / 2) for name, point in points.items())
+        across, down = self.facing * self.width * self.height, self.height
+        return Joints(
+            **{
+                name: (self.x + x * across, self.ground + (y - lowest - self.pose.lift) * down)
+                for name, (x, y) in points.items()
+            }
         )
-        return frame.place(joints)
 
     @property
     def hand(self) -> Point:
         """The near hand."""
-        return self.joints.near_arm[2]
+        return self.joints.near_hand
 
     @property
     def forearm(self) -> float:
         """Direction of the near forearm in degrees on the screen (0: right, 90: down)."""
-        _, elbow, hand = self.joints.near_arm
+        elbow, hand = self.joints.near_elbow, self.joints.near_hand
         return math.degrees(math.atan2(hand[1] - elbow[1], hand[0] - elbow[0]))
 
     def moved(self, **changes: object) -> "Body":
@@ -127,13 +132,17 @@ class Body:
     def draw(self, pen: Pen) -> None:
         """Draw back to front: far limbs, torso, head, near limbs."""
         look, joints, unit = self.look, self.joints, self.height
-        pen.line(joints.far_arm, ARM_WIDTH * unit, shade(look.top, 0.72))
-        pen.line(joints.far_leg, LEG_WIDTH * unit, shade(look.bottom, 0.72))
-        pen.line(joints.near_leg, LEG_WIDTH * unit, look.bottom)
+        near_leg = (joints.hip, joints.near_knee, joints.near_foot)
+        far_leg = (joints.hip, joints.far_knee, joints.far_foot)
+        near_arm = (joints.neck, joints.near_elbow, joints.near_hand)
+        far_arm = (joints.neck, joints.far_elbow, joints.far_hand)
+        pen.line(far_arm, ARM_WIDTH * unit, shade(look.top, 0.72))
+        pen.line(far_leg, LEG_WIDTH * unit, shade(look.bottom, 0.72))
+        pen.line(near_leg, LEG_WIDTH * unit, look.bottom)
         self._draw_trunk(pen)
         self._draw_head(pen)
-        pen.line(joints.near_arm, ARM_WIDTH * unit, shade(look.top, 0.88))
-        pen.dots((joints.near_arm[2], joints.far_arm[2]), 0.075 * unit, look.skin)
+        pen.line(near_arm, ARM_WIDTH * unit, shade(look.top, 0.88))
+        pen.dots((joints.near_hand, joints.far_hand), 0.075 * unit, look.skin)
         if self.wounded:
             self._draw_wound(pen)
 
@@ -146,7 +155,7 @@ class Body:
         pen.line((high, low), TORSO_WIDTH * unit, look.top)
         if look.long:
             flare = 0.6 if look.long == "dress" else 0.42
-            knees = (_toward(joints.hip, joints.near_leg[1], 1.0), _toward(joints.hip, joints.far_leg[1], 1.0))
+            knees = (joints.near_knee, joints.far_knee)
             pen.poly(_skirt(joints.hip, joints.neck, knees, TORSO_WIDTH * unit, flare), look.top)
 
     def _draw_head(self, pen: Pen) -> None:
@@ -180,66 +189,35 @@ class Body:
             pen.poly(brim, look.hat)
 
     def _draw_wound(self, pen: Pen) -> None:
-        joints, red = self.joints, (200, 15, 25)
+        joints = self.joints
         spots: dict[str, Point] = {
-            "leg": _toward(joints.near_leg[0], joints.near_leg[1], 0.8),
-            "arm": joints.near_arm[1],
+            "leg": _toward(joints.hip, joints.near_knee, 0.8),
+            "arm": joints.near_elbow,
             "side": _toward(joints.hip, joints.neck, 0.45),
             "head": _toward(joints.neck, joints.head, 1.5),
         }
         spot = spots[self.wounded or "leg"]
         pen.circle(spot, 0.075 * self.height, (245, 245, 240))
-        pen.circle(spot, 0.045 * self.height, red)
+        pen.circle(spot, 0.045 * self.height, _BLOOD)
 
 
-class _Frame:
-    """Places a body's joints on the stage: roll, facing, size, then feet (or whatever is lowest) on the ground."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        roll = math.radians(body.pose.roll)
-        self._cosine, self._sine = math.cos(roll), math.sin(roll)
-
-    def place(self, joints: Joints) -> Joints:
-        rolled = {name: self._map(getattr(joints, name), self._roll) for name in Joints.__dataclass_fields__}
-        padding = {"head": HEAD_RADIUS, "neck": TORSO_WIDTH / 2, "hip": TORSO_WIDTH / 2}
-        lowest = max(
-            point[1] + padding.get(name, LEG_WIDTH / 2)
-            for name, value in rolled.items()
-            for point in _points(value)
-        )
-        return Joints(**{name: self._map(value, lambda p: self._stage(p, lowest)) for name, value in rolled.items()})
-
-    def _map(self, value: object, change: "object") -> object:
-        return change(value) if _is_point(value) else tuple(change(point) for point in value)  # type: ignore
-
-    def _roll(self, point: Point) -> Point:
-        x, y = point
-        return x * self._cosine - y * self._sine, x * self._sine + y * self._cosine
-
-    def _stage(self, point: Point, lowest: float) -> Point:
-        body = self._body
-        across = point[0] * body.facing * body.width * body.height
-        return body.x + across, body.ground + (point[1] - lowest - body.pose.lift) * body.height
-
-
-def _is_point(value: object) -> bool:
-    return isinstance(value, tuple) and isinstance(value[0], float)
-
-
-def _points(value: object) -> tuple[Point, ...]:
-    return (value,) if _is_point(value) else value  # type: ignore[return-value]
+def _local_points(pose: Pose) -> dict[str, Point]:
+    """Lay out the joints around the hip, facing right, in heights (y downwards)."""
+    hip = (0.0, 0.0)
+    neck = _polar(hip, 180 - pose.lean, TORSO)
+    points = {"hip": hip, "neck": neck, "head": _polar(neck, 180 - pose.lean - pose.head, NECK)}
+    for side, arm, leg in (("near", pose.near_arm, pose.near_leg), ("far", pose.far_arm, pose.far_leg)):
+        points[f"{side}_elbow"] = elbow = _polar(neck, arm[0], UPPER_ARM)
+        points[f"{side}_hand"] = _polar(elbow, arm[0] + arm[1], FOREARM)
+        points[f"{side}_knee"] = knee = _polar(hip, leg[0], THIGH)
+        points[f"{side}_foot"] = _polar(knee, leg[0] - leg[1], SHIN)
+    return points
 
 
 def _polar(start: Point, degrees: float, length: float) -> Point:
     """Step from a point: 0 degrees down, 90 forward, 180 up."""
     angle = math.radians(degrees)
     return start[0] + math.sin(angle) * length, start[1] + math.cos(angle) * length
-
-
-def _limb(start: Point, angles: tuple[float, float], upper: float, lower: float, bend: int) -> tuple[Point, Point, Point]:
-    joint = _polar(start, angles[0], upper)
-    return start, joint, _polar(joint, angles[0] + bend * angles[1], lower)
 
 
 def _toward(start: Point, end: Point, share: float) -> Point:
@@ -273,6 +251,3 @@ def _cap_from_front(head: Point, up: Point, radius: float) -> list[Point]:
         (head[0] + (across[0] * a + up[0] * b) * radius, head[1] + (across[1] * a + up[1] * b) * radius)
         for a, b in corners
     ]
-
-
-__all__ = ["RGB", "Body", "Joints", "Pose", "blend"]
