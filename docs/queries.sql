@@ -68,7 +68,7 @@ order by q.rank desc
 limit 10;
 
 -- What did the gates say last?
-select gate, partition, level, reason, "at" -- quoted: DuckDB reads a bare `at` before `from` as time travel
+select gate, partition, level, reason, "at" -- quoted, because AT is a word of SQL
 from gates
-qualify row_number() over (partition by gate, partition order by at desc) = 1
+qualify row_number() over (partition by gate, partition order by "at" desc) = 1
 order by gate, partition;

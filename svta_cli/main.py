@@ -3,8 +3,11 @@
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 
 import click
+
+from svta_models.errors import SvtaError
 
 # command -> (module below svta_cli, one line of help)
 COMMANDS = {
@@ -12,14 +15,16 @@ COMMANDS = {
     "status": ("status", "What is there, what is missing, what is truly stale."),
     "plan": ("plan", "What a run would make, how long it takes, and why. Changes nothing."),
     "regen": ("regen", "Regenerate categories; promote, discard or roll back new takes."),
-    "release": ("release", "List, show and name releases."),
+    "release": ("release", "List, show, name and cut releases."),
     "taxonomy": ("taxonomy", "Show the final categories; approve a version."),
     "evaluate": ("evaluate", "Evaluate a trained model on a release."),
-    "verify": ("verify", "Check every clip against its recipe card; set damaged ones aside."),
+    "verify": ("verify", "Check clips, releases and checkpoints; set damaged clips aside."),
     "gc": ("gc", "Show, and with --yes remove, what nothing refers to."),
     "doctor": ("doctor", "Check this machine, the home and the settings."),
     "ui": ("ui", "Open the Dagster UI on this profile's instance."),
 }
+USAGE_ERROR = 2
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 class LazyGroup(click.Group):
@@ -48,14 +53,30 @@ def cli(debug: bool) -> None:
         os.environ["SVTA_DEBUG"] = "1"
 
 
-def main() -> None:
-    """Run the command; an SvtaError ends in one clear message and exit code 1."""
-    from svta_models.errors import SvtaError
-
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0 fine, 1 a problem, 2 wrong usage, 130 interrupted."""
     try:
-        cli(prog_name="svta")
+        outcome = cli.main(list(arguments), prog_name="svta", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nsvta: interrupted. What was finished is kept; the same command goes on from there.", err=True)
+        return INTERRUPTED
     except SvtaError as error:
         if os.environ.get("SVTA_DEBUG"):
             raise
         click.echo(f"svta: {error}", err=True)
-        sys.exit(1)
+        return _exit_code(error)
+
+
+def main() -> None:
+    """Entry point of the `svta` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _exit_code(error: SvtaError) -> int:
+    from svta_assets.categories import UnknownCategory
+
+    return USAGE_ERROR if isinstance(error, UnknownCategory) else 1

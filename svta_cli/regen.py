@@ -44,7 +44,7 @@ def command(
         if decision:
             _decide(work, keys, decision, by or getpass.getuser(), list(only) or None)
         else:
-            config = {"categories": keys, "mode": mode.upper(), "only": list(only), "confirm": confirm}
+            config = {"categories": keys, "mode": mode, "only": list(only), "confirm": confirm}
             runner.run("regenerate", config={"ops": {"regenerate_categories": {"config": config}}})
         settle(work, runner, keys)
     _print(work, keys, before)

@@ -1,8 +1,10 @@
 """Running the code location's jobs in this process, on the profile's real Dagster instance."""
 
 import os
+import re
+import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +14,25 @@ from svta_resources.profiles import Home, home_from
 if TYPE_CHECKING:
     import dagster as dg
 
+Say = Callable[[str], None]
+
 
 class RunFailed(SvtaError):
     """A Dagster run ended in failure; the message is the failed step's."""
 
 
 class Runner:
-    """Executes jobs in process; the runs appear in the Dagster UI under the jobs' own names."""
+    """Executes jobs in process; the runs appear in the Dagster UI under the jobs' own names.
 
-    def __init__(self, instance: "dg.DagsterInstance", verbose: bool = False) -> None:
-        self._instance = instance
-        level = "DEBUG" if verbose else "CRITICAL"  # the console only; the instance keeps every event
-        self._loggers = {"console": {"config": {"log_level": level}}}
+    Args:
+        say: hears what the assets log while they work ("videos fire: 21/40, 10 s left").
+        verbose: show Dagster's whole log instead of nothing; the instance keeps every event either way.
+    """
+
+    def __init__(self, instance: "dg.DagsterInstance", say: Say | None = None, verbose: bool = False) -> None:
+        self._instance, self._say = instance, say
+        # A failure's one clear message is RunFailed's; Dagster's console would print two tracebacks before it.
+        self._loggers = {"console": {"config": {"log_level": "DEBUG" if verbose else "CRITICAL"}}}
 
     def run(
         self,
@@ -37,46 +46,64 @@ class Runner:
 
         from svta_assets.definitions import defs
 
-        selection = [dg.AssetKey(name) for name in assets] if assets else None
-        result = defs.resolve_job_def(job).execute_in_process(
-            instance=self._instance,
-            partition_key=partition,
-            asset_selection=selection,
-            run_config={**(config or {}), "loggers": self._loggers},
-            raise_on_error=False,
-        )
+        run_id = str(uuid.uuid4())
+        if self._say:
+            self._instance.add_event_listener(run_id, self._hear)
+        try:
+            result = defs.resolve_job_def(job).execute_in_process(
+                instance=self._instance,
+                partition_key=partition,
+                asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
+                run_config={**(config or {}), "loggers": self._loggers},
+                raise_on_error=False,
+                run_id=run_id,
+            )
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
         if not result.success:
             where = f"{job} of {partition}" if partition else job
-            raise RunFailed(f"run {result.run_id} ({where}) failed: {_reason(result)}")
+            raise RunFailed(f"run {run_id[:8]} ({where}) failed in {_reason(result)}")
+
+    def _hear(self, entry: Any) -> None:
+        if self._say and entry.dagster_event is None and entry.user_message:
+            self._say(entry.user_message.strip())
 
 
 def _reason(result: Any) -> str:
-    """The innermost message of the first failed step."""
+    """Step and innermost message of the first failure."""
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.event_specific_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
             user = event.event_specific_data.user_failure_data
-            message = (user.description if user else None) or (error.message if error else "")
-            return f"{event.step_key}: {message.strip()}"
-        if event.is_failure and event.message:
-            return str(event.message)
-    return "see the run in the Dagster UI (`svta ui`)"
+            said = user.description if user and user.description else _innermost(event.event_specific_data.error)
+            return f"{event.step_key}: {said.strip()}"
+    failed = next((event for event in result.all_events if event.is_failure), None)
+    return f"its start: {failed.message if failed else 'no event says why'}; `svta ui` shows the run"
+
+
+def _innermost(error: Any) -> str:
+    """Message of the first cause. Errors of our own say what to do; others keep their class and point to the log."""
+    if error is None:
+        return "no message; `svta ui` shows the run"
+    while error.cause is not None:
+        error = error.cause
+    named = re.match(rf"(?P<module>[\w.]*?)\.?{re.escape(error.cls_name or '')}: ", error.message)
+    if named and named["module"].startswith("svta_"):
+        return str(error.message[named.end() :])
+    return f"{error.message.strip()}. `svta ui` shows the run with its traceback"
 
 
 @contextmanager
-def open_runner(home: Home | None = None, verbose: bool = False) -> Iterator[Runner]:
+def open_runner(home: Home | None = None, say: Say | None = None, verbose: bool = False) -> Iterator[Runner]:
     """Prepare the home and its Dagster instance; ends the worker processes afterwards."""
     found = home or home_from()
     folder = found.prepare_dagster()
     os.environ["DAGSTER_HOME"] = str(folder)
+    warnings.filterwarnings("ignore", message=".*is currently in (preview|beta)")  # said while dagster is imported
     import dagster as dg
 
-    warnings.simplefilter("ignore", dg.PreviewWarning)
     with dg.DagsterInstance.get() as instance:
         try:
-            yield Runner(instance, verbose)
+            yield Runner(instance, say, verbose)
         finally:
             from svta_assets.videos.produce import close_resident_pools
 

@@ -9,8 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from svta_assets.videos.assets import VideosConfig, materialize_category, videos
-from svta_assets.videos.plan import Mode
+from svta_assets.videos.assets import ModeName, VideosConfig, materialize_category, videos
 from svta_assets.workspace import prepare_workspace
 from svta_resources.home import HomeResource
 
@@ -19,7 +18,7 @@ class RegenerateConfig(dg.Config):
     """Which clips of which categories."""
 
     categories: list[str] = Field(description="generation categories, in the order they are made")
-    mode: Mode = Field(default=Mode.NEW_TAKE, description="as for the asset `videos`")
+    mode: ModeName = Field(default=ModeName.new_take, description="as for the asset `videos`")
     only: list[str] = Field(default=[], description="restrict to these pair_ids; empty means all")
     confirm: bool = Field(default=False, description="run although the plan exceeds confirm_above_gpu_hours")
 

@@ -32,8 +32,9 @@ def clusters(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
 def organize_labels(work: Workspace) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Fit (or keep) the taxonomy and write `categories` and `assignments`."""
     from svta_assets.clusters.taxonomy import fit, inputs_sha, stored
+    from svta_assets.labels.labelling import UNNAMED
 
-    rows = work.catalog.read("labels")
+    rows = work.catalog.read("labels").filter(pl.col("name") != UNNAMED)  # those wait for a valid answer
     if rows.is_empty():
         raise dg.Failure("there are no labels yet: materialize labels for some categories first", allow_retries=False)
     wanted = {"normal": work.profile.normal_categories, "anomaly": work.profile.anomaly_categories}

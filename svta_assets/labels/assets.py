@@ -39,6 +39,7 @@ def labels(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Material
     metadata = {
         "anomalous": int(rows["is_anomaly"].sum()),
         "with an accepted clip": int(rows["clip_id"].is_not_null().sum()),
+        "sentences of abnormal videos called normal by the embedded labeller": labelled.called_normal.height,
         "name origins": counts_table(origins, "origin", "labels"),
         "most frequent names": counts_table(names, "name", "labels"),
     }

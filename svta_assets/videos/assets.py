@@ -1,5 +1,6 @@
 """`videos`: one current clip per description."""
 
+from enum import StrEnum
 from typing import Any
 
 import dagster as dg
@@ -14,11 +15,20 @@ from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
 
 
+class ModeName(StrEnum):
+    """`Mode` as run config spells it: Dagster takes the *names* of an enum's members, and people write `new_take`."""
+
+    missing = Mode.MISSING.value
+    stale = Mode.STALE.value
+    retry_rejected = Mode.RETRY_REJECTED.value
+    new_take = Mode.NEW_TAKE.value
+
+
 class VideosConfig(dg.Config):
     """What a click does. A plain Materialize makes what is missing."""
 
-    mode: Mode = Field(
-        default=Mode.MISSING,
+    mode: ModeName = Field(
+        default=ModeName.missing,
         description="missing: pairs without a clip; stale: clips that would be made differently today; "
         "retry_rejected: pairs whose clips were all rejected; new_take: another attempt for every pair",
     )
@@ -49,9 +59,10 @@ def materialize_category(context: Any, work: Workspace, category: str, config: V
     from svta_assets.videos.sizes import confirm_size
 
     watch = Stopwatch(work, context.run_id, "videos", category)
-    confirm_size(work, category, config.mode, config.only or None, config.confirm)
+    mode = Mode(config.mode.value)
+    confirm_size(work, category, mode, config.only or None, config.confirm)
     eta = Eta(context.log.info, f"videos {category}")
-    outcome = produce(work, category, config.mode, config.only or None, resident_pool(work), eta)
+    outcome = produce(work, category, mode, config.only or None, resident_pool(work), eta)
     watch.record(outcome.made, worker_seconds=outcome.worker_seconds)
     if outcome.failed and not outcome.made:
         first = outcome.failed[0]

@@ -17,12 +17,7 @@ BASE_SEED = 42  # SVTA paper, generation settings
 
 
 class Mode(StrEnum):
-    """What a run of `videos` makes. The first names are what run config takes: Dagster knows members by name."""
-
-    missing = "missing"
-    stale = "stale"
-    retry_rejected = "retry_rejected"
-    new_take = "new_take"
+    """What a run of `videos` makes."""
 
     MISSING = "missing"  # pairs that have no clip, or whose file is gone
     STALE = "stale"  # pairs whose current clip would be made differently today; keeps the seed

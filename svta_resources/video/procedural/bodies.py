@@ -1,7 +1,7 @@
 """Articulated people: a pose is a set of angles, a body puts a dressed figure in that pose on the stage."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from svta_resources.video.procedural.palette import Look
@@ -124,10 +124,6 @@ class Body:
         """Direction of the near forearm in degrees on the screen (0: right, 90: down)."""
         elbow, hand = self.joints.near_elbow, self.joints.near_hand
         return math.degrees(math.atan2(hand[1] - elbow[1], hand[0] - elbow[0]))
-
-    def moved(self, **changes: object) -> "Body":
-        """Return a copy with other values."""
-        return replace(self, **changes)  # type: ignore[arg-type]
 
     def draw(self, pen: Pen) -> None:
         """Draw back to front: far limbs, torso, head, near limbs."""

@@ -241,6 +241,41 @@ class Marks:
 
 
 @dataclass(frozen=True)
+class Stain:
+    """What somebody who moves `way` leaves on the ground behind `x`: "drops" of blood or "scuffs" of dragged feet."""
+
+    kind: str
+    x: float
+    ground: float
+    way: int
+
+    depth = 60.0
+
+    def draw(self, pen: Pen) -> None:
+        """Draw it."""
+        if self.kind == "drops":
+            pen.dots([(self.x - self.way * step, self.ground + step % 3) for step in range(16, 100, 17)], 5, (190, 16, 24))
+            return
+        back = self.x - self.way * 90
+        pen.lines([[(self.x, y), (back, y)] for y in (self.ground - 2, self.ground + 2)], 1.4, (70, 62, 58))
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A shadow on the ground under somebody in the air."""
+
+    x: float
+    ground: float
+    half: float
+
+    depth = 61.0
+
+    def draw(self, pen: Pen) -> None:
+        """Draw it."""
+        pen.oval(self.x - self.half, self.ground - 2, self.x + self.half, self.ground + 3, (30, 30, 36), 0.45)
+
+
+@dataclass(frozen=True)
 class Weather:
     """Rain or snow over the whole picture."""
 
