@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from svta_cli.progress import Steps
+from svta_cli.progress import Steps, now_and_then
 
 if TYPE_CHECKING:
     from svta_cli.runs import Runner
@@ -65,6 +65,7 @@ def _run_all(todo: list[Step], verbose: bool) -> None:
     with _progress(todo) as show, open_runner(say=show.hear, verbose=verbose) as runner:
         for step in todo:
             show.run(runner, step)
+        show.done()
 
 
 class _Show:
@@ -72,19 +73,23 @@ class _Show:
 
     def __init__(self, progress: Any, task: Any, clock: Steps) -> None:
         self._progress, self._task, self._clock = progress, task, clock
-        self._says = ""
+        self._log = now_and_then(progress.console.print)
 
     def run(self, runner: "Runner", step: Step) -> None:
-        self._says = step.says
         self._progress.update(self._task, description=step.says)
         self._clock.start()
         runner.run(step.job, step.partition)
         self._progress.console.print(f"  {step.says} [dim]{self._clock.finish():.1f} s[/dim]")
         self._progress.advance(self._task)
 
+    def done(self) -> None:
+        self._progress.update(self._task, description="done")
+
     def hear(self, message: str) -> None:
         self._clock.hear(message)
-        self._progress.update(self._task, description=f"{self._says} [dim]{message}[/dim]")
+        self._progress.update(self._task, description=message)
+        if not self._progress.console.is_terminal:
+            self._log(message)
 
 
 @contextmanager
@@ -124,7 +129,8 @@ def _report(seconds: float) -> None:
         "  make ui                        the Dagster UI: runs, partitions, moving previews\n"
         "  .venv/bin/svta status          what is there, missing and stale\n"
         "  .venv/bin/svta regen fighting  another take of one category\n"
-        "  make test                      all tests"
+        "  make test                      all tests",
+        soft_wrap=True,
     )
 
 

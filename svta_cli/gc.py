@@ -1,60 +1,48 @@
 """`svta gc`: what nothing refers to."""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 import click
 
-DAMAGED_KEPT_S = 7 * 24 * 3600.0
-YOUNGEST_S = 24 * 3600.0  # nothing a run younger than a day wrote is touched
-
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Delete what is shown.")
-def command(yes: bool) -> None:
-    """Show what nothing refers to: replaced takes outside every release, old damaged files, superseded metadata."""
-    from svta_assets.workspace import prepare_workspace
+@click.option("--all", "everything", is_flag=True, help="List every object, not only sums.")
+def command(yes: bool, everything: bool) -> None:
+    """Show what nothing refers to; with --yes, delete it.
 
-    work = prepare_workspace()
-    doomed = list(garbage(work, time.time()))
-    for reason, item in doomed:
-        click.echo(f"{reason}: {item.key} ({item.size / 1000:.0f} kB)")
-    total = sum(item.size for _, item in doomed) / 1e6
-    if yes:
-        work.store.delete(item.key for _, item in doomed)
-        click.echo(f"deleted {len(doomed)} objects, {total:.1f} MB")
-    else:
-        click.echo(f"{len(doomed)} objects, {total:.1f} MB" + ("; delete them with --yes" if doomed else ""))
+    That is: replaced takes outside every release that no rollback needs, unfinished files of killed runs, superseded
+    metadata, and damaged files older than a week. What a release names is never touched.
+    """
+    from svta_assets.workspace import open_workspace
+    from svta_cli.garbage import find_waste, partial_files, sweep
 
-
-def garbage(work: Any, now: float) -> Iterator[tuple[str, Any]]:
-    """(reason, object) of everything that may go at time `now` (seconds since the epoch)."""
-    kept = _needed_clips(work)
-    for item in work.store.list("clips"):
-        old = now - item.modified > YOUNGEST_S
-        if old and item.key.rsplit(".", 1)[0] not in kept:
-            yield "replaced take", item
-    for item in work.store.list("damaged"):
-        if now - item.modified > DAMAGED_KEPT_S:
-            yield "damaged", item
-    for table in work.catalog.tables:
-        newest = {file.key for file in work.catalog.files(table)}
-        for item in work.store.list(f"metadata/{table}"):
-            if item.key not in newest and now - item.modified > YOUNGEST_S:
-                yield "superseded metadata", item
+    work = open_workspace()
+    waste = find_waste(work, time.time())
+    for entry in waste if everything else []:
+        click.echo(f"{entry.reason}: {entry.item.key} ({entry.item.size / 1000:.0f} kB)")
+    for reason, count in sorted(Counter(entry.reason for entry in waste).items()):
+        size = sum(entry.item.size for entry in waste if entry.reason == reason)
+        click.echo(f"{reason}: {count} objects, {size / 1e6:.1f} MB")
+    partials = partial_files(work)
+    if partials:
+        click.echo(f"unfinished files: {partials}, of which those of killed runs go")
+    if not yes:
+        click.echo("delete them with --yes" if waste or partials else "nothing to delete")
+        return
+    work.store.delete(entry.item.key for entry in waste)
+    swept = sweep(work)
+    _project(work, {entry.item.key.split("/")[1] for entry in waste if entry.item.key.startswith("clips/")})
+    click.echo(f"deleted {len(waste)} objects and {swept} unfinished files")
 
 
-def _needed_clips(work: Any) -> set[str]:
-    """Object stems of clips that are current, candidates, the one before the newest promotion, or in a release."""
-    from svta_assets.videos.takes import candidates
-    from svta_models.release import read_rows, release_log
+def _project(work: Any, categories: set[str]) -> None:
+    from svta_assets.gates import load_thresholds
+    from svta_assets.videos.projection import project_clips
 
-    clips, promotions = work.catalog.read("clips"), work.catalog.read("promotions")
-    uris = dict(clips.select("clip_id", "uri").iter_rows())
-    needed = set(clips.filter("current")["uri"]) | set(candidates(clips, promotions)["uri"])
-    needed |= {uris[clip] for clip in promotions["previous_clip_id"].drop_nulls() if clip in uris}
-    needed |= set(clips["same_pixels_as"].drop_nulls().replace_strict(uris, default=None).drop_nulls())
-    for digest in {entry.hash for entry in release_log(work.store)}:
-        needed |= set(read_rows(work.store, digest)["uri"])
-    return {uri.rsplit(".", 1)[0] for uri in needed}
+    for category in sorted(categories):
+        project_clips(work.catalog, category, load_thresholds(work.profile.name))
+    if categories:
+        work.refresh()

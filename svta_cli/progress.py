@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 LOG_EVERY_S = 30.0
 _LEFT = re.compile(r"(\d+) s left")  # how assets end a progress message, see svta_assets.videos.produce.Eta
@@ -23,22 +22,23 @@ def live_line(what: str) -> Iterator[Callable[[str], None]]:
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _Now(console).say
+        yield now_and_then(console.print)
         return
     with console.status(f"{what} ...") as status:
         yield lambda message: status.update(f"{what}: {message}")
 
 
-class _Now:
-    """Prints a message when the last one is long enough ago."""
+def now_and_then(say: Callable[[str], None], every_s: float = LOG_EVERY_S) -> Callable[[str], None]:
+    """Pass on a message when the last one is long enough ago: a log file should move, not fill."""
+    last = time.monotonic()
 
-    def __init__(self, console: Any) -> None:
-        self._console, self._last = console, time.monotonic()
+    def hear(message: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_s:
+            last = time.monotonic()
+            say(message)
 
-    def say(self, message: str) -> None:
-        if time.monotonic() - self._last > LOG_EVERY_S:
-            self._last = time.monotonic()
-            self._console.print(message)
+    return hear
 
 
 class Steps:

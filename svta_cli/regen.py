@@ -1,11 +1,15 @@
 """`svta regen`: regenerate categories, and decide about their takes."""
 
-import getpass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from svta_cli.plan import MODES
+
+if TYPE_CHECKING:
+    from svta_cli.runs import Runner
+
+DECISIONS = ("promote", "discard", "rollback")
 
 
 @click.command()
@@ -14,40 +18,61 @@ from svta_cli.plan import MODES
 @click.option("--only", multiple=True, metavar="PAIR_ID", help="Restrict to these pairs.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be made, and stop.")
 @click.option("--confirm", is_flag=True, help="Run although it takes longer than the profile allows.")
-@click.option("--promote", "decision", flag_value="promote", help="Make accepted candidates current.")
-@click.option("--discard", "decision", flag_value="discard", help="Set candidates aside.")
-@click.option("--rollback", "decision", flag_value="rollback", help="Undo the newest promotion.")
+@click.option("--promote", is_flag=True, help="Make accepted candidates current.")
+@click.option("--discard", is_flag=True, help="Set candidates aside.")
+@click.option("--rollback", is_flag=True, help="Undo the newest promotion.")
 @click.option("--by", default=None, help="Who decides (default: the user's name).")
+@click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
 def command(
     categories: tuple[str, ...],
     mode: str,
     only: tuple[str, ...],
     plan_only: bool,
     confirm: bool,
-    decision: str | None,
     by: str | None,
+    verbose: bool,
+    **decisions: bool,
 ) -> None:
     """Regenerate CATEGORIES in one run; or promote, discard or roll back their new takes."""
-    from svta_assets.categories import category
     from svta_assets.workspace import open_workspace
+    from svta_cli.choices import category_keys, who
     from svta_cli.plan import show
 
-    keys = [category(key).key for key in categories]
+    asked = [name for name in DECISIONS if decisions[name]]
+    _refuse_contradictions(asked, plan_only, bool(only))
+    keys = category_keys(categories)
     work = open_workspace()
     if plan_only:
         show(work, keys, mode, list(only) or None)
         return
-    from svta_cli.runs import open_runner
-
-    with open_runner() as runner:
-        before = latest_release(work)
-        if decision:
-            _decide(work, keys, decision, by or getpass.getuser(), list(only) or None)
-        else:
-            config = {"categories": keys, "mode": mode, "only": list(only), "confirm": confirm}
-            runner.run("regenerate", config={"ops": {"regenerate_categories": {"config": config}}})
-        settle(work, runner, keys)
+    _require_descriptions(work, keys)
+    before = latest_release(work)
+    if asked:
+        for key in keys:
+            _decide(work, key, asked[0], who(by), list(only) or None)
+        failure = _settle(work, keys, None, verbose)
+    else:
+        config = {"categories": keys, "mode": mode, "only": list(only), "confirm": confirm}
+        failure = _settle(work, keys, config, verbose)
     _print(work, keys, before)
+    if failure:
+        raise failure
+
+
+def _refuse_contradictions(asked: list[str], plan_only: bool, only: bool) -> None:
+    if len(asked) + plan_only > 1:
+        raise click.UsageError("choose one of --plan, --promote, --discard and --rollback")
+    if only and "rollback" in asked:
+        raise click.UsageError("--rollback undoes a whole promotion; it takes no --only")
+
+
+def _require_descriptions(work: Any, keys: list[str]) -> None:
+    described = set(work.catalog.partitions("descriptions"))
+    if missing := [key for key in keys if key not in described]:
+        raise click.ClickException(
+            f"{', '.join(missing)}: no descriptions yet; materialize raw_texts, then the job generate of "
+            f"{missing[0]} (`svta ui`), or run `make demo`"
+        )
 
 
 def latest_release(work: Any) -> str | None:
@@ -58,29 +83,70 @@ def latest_release(work: Any) -> str | None:
     return log[-1].hash if log else None
 
 
-def settle(work: Any, runner: Any, keys: list[str]) -> None:
-    """Bring labels, categories, splits and the release up to date after clips changed."""
-    labelled = set(work.catalog.partitions("labels"))
+def _settle(work: Any, keys: list[str], regenerate: dict[str, Any] | None, verbose: bool) -> Exception | None:
+    """Make the clips if asked to, and bring the rest up to date; returns the failure of the clips' run, if any.
+
+    A run that fails in its third category has changed two: these are settled all the same.
+    """
+    from svta_cli.progress import live_line
+    from svta_cli.runs import RunFailed, open_runner
+
+    failure: Exception | None = None
+    with live_line(", ".join(keys)) as say, open_runner(say=say, verbose=verbose) as runner:
+        if regenerate:
+            try:
+                runner.run("regenerate", config={"ops": {"regenerate_categories": {"config": regenerate}}})
+            except RunFailed as error:
+                failure = error
+        settle(work, runner, keys)
+    return failure
+
+
+def settle(work: Any, runner: "Runner", keys: list[str]) -> None:
+    """Bring labels, categories, splits and the release into step with the clips.
+
+    What to do is read from the tables, not from what this command did: a killed one is made good by the next.
+    """
     for key in keys:
-        if key in labelled:
+        if labels_are_behind(work, key):
             runner.run("generate", key, assets=["labels"])
-    if latest_release(work):
+    if release_is_behind(work):
         runner.run("organize")
     work.refresh()
 
 
-def _decide(work: Any, keys: list[str], decision: str, by: str, only: list[str] | None) -> None:
+def labels_are_behind(work: Any, key: str) -> bool:
+    """Whether the category's labels name other clips than the ones that stand now."""
+    labels = work.catalog.read("labels", key)
+    current = work.catalog.read("clips", key).filter("current")
+    named = dict(labels.select("pair_id", "clip_id").drop_nulls().iter_rows())
+    return bool(named != dict(current.select("pair_id", "clip_id").iter_rows()))
+
+
+def release_is_behind(work: Any) -> bool:
+    """Whether there is a release that lacks or names other clips than the ones that stand now."""
+    from svta_assets.splits.release import releasable_pairs
+    from svta_models.release import read_rows
+
+    latest = latest_release(work)
+    if latest is None:
+        return False  # the first release is nobody's surprise: `organize` writes it when asked to
+    names = ["pair_id", "clip_id", "sha256"]
+    return not read_rows(work.store, latest).select(names).equals(releasable_pairs(work).select(names))
+
+
+def _decide(work: Any, key: str, decision: str, by: str, only: list[str] | None) -> None:
     from svta_assets.gates import load_thresholds
     from svta_assets.videos.projection import project_clips
     from svta_assets.videos.takes import discard, promote, rollback
 
-    for key in keys:
-        if decision == "rollback":
-            count = rollback(work.catalog, key, by)
-        else:
-            count = {"promote": promote, "discard": discard}[decision](work.catalog, key, by, only)
-        project_clips(work.catalog, key, load_thresholds(work.profile.name))
-        click.echo(f"{key}: {decision} of {count} clips by {by}")
+    if decision == "rollback":
+        count = rollback(work.catalog, key, by)
+    else:
+        count = {"promote": promote, "discard": discard}[decision](work.catalog, key, by, only)
+    project_clips(work.catalog, key, load_thresholds(work.profile.name))
+    done = {"promote": "candidates promoted", "discard": "candidates discarded", "rollback": "pairs rolled back"}
+    click.echo(f"{key}: {count} {done[decision]} by {by}")
 
 
 def _print(work: Any, keys: list[str], before: str | None) -> None:
@@ -90,10 +156,13 @@ def _print(work: Any, keys: list[str], before: str | None) -> None:
         clips = work.catalog.read("clips", key)
         waiting = candidates(clips, work.catalog.read("promotions", key)).height
         current = clips.filter("current")
-        takes = dict(current["take"].value_counts(sort=True).iter_rows())
-        said = ", ".join(f"{count} of take {take}" for take, count in takes.items())
+        takes = dict(current["take"].value_counts().sort("take").iter_rows())
+        said = ", ".join(f"{count} of take {take}" for take, count in takes.items()) or "none accepted"
         click.echo(f"{key}: {current.height} current clips ({said}), {waiting} candidates waiting")
         if waiting:
             click.echo(f"  decide with `svta regen {key} --promote` or `--discard`")
     after = latest_release(work)
-    click.echo(f"release {after or 'none yet'}" + (f" (before: {before})" if before != after else " (unchanged)"))
+    if after is None:
+        click.echo("release: none yet; the job organize (clusters, splits) writes the first one")
+    else:
+        click.echo(f"release: {after}" + (f" (before: {before})" if before != after else " (unchanged)"))

@@ -1,11 +1,14 @@
-"""`svta release`: list, show and name releases."""
+"""`svta release`: list, show, name and cut releases."""
 
 import click
 
 
-@click.group()
-def command() -> None:
-    """List, show and name releases. `splits` writes them; a release never changes."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List, show, name and cut releases. `splits` writes them; a release never changes."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_releases)
 
 
 @command.command("list")
@@ -20,10 +23,13 @@ def list_releases() -> None:
     names: dict[str, list[str]] = {}
     for name, digest in release_names(work.store).items():
         names.setdefault(digest, []).append(name)
+    pairs = dict(work.catalog.read("releases").select("release", "pairs").iter_rows())
     log = release_log(work.store)
     for entry in log:
         when = datetime.fromtimestamp(entry.time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        click.echo(f"{when}  {entry.hash}  {' '.join(names.get(entry.hash, []))}".rstrip())
+        count = f"{pairs.get(entry.hash, '?')} pairs"
+        called = [*names.get(entry.hash, []), *(["latest"] if entry is log[-1] else [])]
+        click.echo(f"{when}  {entry.hash}  {count}  {' '.join(called)}".rstrip())
     if not log:
         click.echo("no release yet: materialize splits, or run `make demo`")
 
@@ -41,20 +47,43 @@ def show_release(ref: str) -> None:
     store = open_workspace().store
     release = Release(store, resolve(store, ref))
     counts = release.frame.pivot("split", index="final_category", values="pair_id", aggregate_function="len")
-    console = Console(highlight=False)
-    console.print(f"release {release.hash}: {release.frame.height} pairs")
     names = [name for name in ("train", "val", "test") if name in counts.columns]
+    totals = ", ".join(f"{name} {int(counts[name].sum() or 0)}" for name in names)
+    console = Console(highlight=False)
+    console.print(f"release {release.hash}: {release.frame.height} pairs ({totals})")
     table = Table("final category", *names, box=None)
     for row in counts.fill_null(0).sort("final_category").iter_rows(named=True):
         table.add_row(row["final_category"], *(str(row[name]) for name in names))
     console.print(table)
 
 
+@command.command("name")
+@click.argument("ref")
+@click.argument("name")
+def give_name(ref: str, name: str) -> None:
+    """Give the release REF (latest, a name or a hash) another NAME, like v1, for ever."""
+    _name(name, ref)
+
+
 @command.command("cut")
 @click.argument("name")
-@click.option("--release", "ref", default="latest", show_default=True, help="latest, another name, or a hash")
-def cut_release(name: str, ref: str) -> None:
-    """Give a release a NAME (like v1), for ever."""
+def cut_release(name: str) -> None:
+    """Bring clusters and splits up to date, and give the release they end in a NAME, for ever."""
+    from svta_assets.workspace import open_workspace
+    from svta_cli.progress import live_line
+    from svta_cli.runs import open_runner
+    from svta_models.release import release_names
+
+    work = open_workspace()
+    if name in release_names(work.store):  # before the runs: they would be in vain
+        raise click.ClickException(f"the name {name!r} is taken: names never move; `svta release` lists them")
+    with live_line("organize") as say, open_runner(say=say) as runner:
+        runner.run("organize")
+    work.refresh()
+    _name(name, "latest")
+
+
+def _name(name: str, ref: str) -> None:
     from svta_assets.workspace import open_workspace
     from svta_models.release import name_release
 

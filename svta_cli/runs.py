@@ -6,6 +6,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svta_models.errors import SvtaError
@@ -92,6 +93,21 @@ def _innermost(error: Any) -> str:
     return f"{error.message.strip()}. `svta ui` shows the run with its traceback"
 
 
+def _instance(dagster: Any, folder: Path) -> "dg.DagsterInstance":
+    """The instance in `folder` as the UI knows it, but for the capture of stdout and stderr.
+
+    Dagster captures them through three helper processes a step; here the terminal shows both, they cost a third of a
+    short run, and they meet Ctrl-C with tracebacks.
+    """
+    from dagster._core.instance.ref import InstanceRef
+
+    unseen = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    instance: dg.DagsterInstance = dagster.DagsterInstance.from_ref(
+        InstanceRef.from_dir(str(folder), overrides={"compute_logs": unseen})
+    )
+    return instance
+
+
 @contextmanager
 def open_runner(home: Home | None = None, say: Say | None = None, verbose: bool = False) -> Iterator[Runner]:
     """Prepare the home and its Dagster instance; ends the worker processes afterwards."""
@@ -101,7 +117,7 @@ def open_runner(home: Home | None = None, say: Say | None = None, verbose: bool 
     warnings.filterwarnings("ignore", message=".*is currently in (preview|beta)")  # said while dagster is imported
     import dagster as dg
 
-    with dg.DagsterInstance.get() as instance:
+    with _instance(dg, folder) as instance:
         try:
             yield Runner(instance, say, verbose)
         finally:

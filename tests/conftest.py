@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.toy_home import DrillHome, clean_environment
 
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.profiles import Home, home_from
+from tests.toy_home import DrillHome, clean_environment
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # also for every subprocess: tests share few cores
 

@@ -17,7 +17,7 @@ _NOT_SET = (
     "SVTA_PROFILE", "SVTA_SOURCES_DIR", "SVTA_MEDIA_URL", "SVTA_LLM_MODEL", "SVTA_VIDEO_GENERATOR", "SVTA_WAN_DIR",
     "OPENAI_BASE_URL", "OPENAI_API_KEY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
 )  # fmt: skip
-DAGSTER = str(Path(sys.executable).with_name("dagster"))
+DAGSTER, SVTA = (str(Path(sys.executable).with_name(name)) for name in ("dagster", "svta"))
 MODULE = "svta_assets.definitions"
 
 
@@ -62,6 +62,18 @@ class DrillHome:
         return subprocess.run(
             self.command(select, partition, config),
             env=self.environment(**changed),
+            cwd=project_root(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    def svta(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `svta` command to its end."""
+        return subprocess.run(
+            [SVTA, *arguments],
+            env=self.environment(),
             cwd=project_root(),
             capture_output=True,
             text=True,

@@ -16,7 +16,7 @@ BENCHMARK = "svta"
 
 
 def evaluate_model(work: Workspace, model: str, release_ref: str) -> pl.DataFrame:
-    """Evaluate the newest checkpoint trained on the release (else the newest); return the `evaluations` of the model."""
+    """Evaluate the newest checkpoint trained on the release (else the newest); return the model's `evaluations`."""
     from svta_models.checkpoint import load_checkpoint
     from svta_models.evaluation import evaluate
 

@@ -106,14 +106,12 @@ class _Planner:
         self.by_clip = {row["clip_id"]: row for rows in self.takes.values() for row in rows}
         self.current = current_clips(state.clips, state.promotions)
         self.decided = _decided_takes(state.promotions)
-        # A clip repaired under other settings has a second card, which is whole: its first one is history.
-        self.damaged = [card for card in state.damaged if card["clip_id"] not in self.by_clip]
-        self.broken_pairs = {card["pair_id"] for card in self.damaged}
-        self.highest = _highest_takes([*self.by_clip.values(), *self.damaged], self.decided)
+        self.broken_pairs = {card["pair_id"] for card in state.damaged}
+        self.highest = _highest_takes([*self.by_clip.values(), *state.damaged], self.decided)
 
     def repairs(self, chosen: Collection[str]) -> list[ClipJob]:
         """The very clips whose files are gone; under today's settings where those have changed since."""
-        return [self._repair(card) for card in self.damaged if card["pair_id"] in chosen]
+        return [self._repair(card) for card in self.state.damaged if card["pair_id"] in chosen]
 
     def _repair(self, card: dict[str, Any]) -> ClipJob:
         pair, take, seed, caption = card["pair_id"], card["take"], card["seed"], card["caption"]

@@ -37,7 +37,10 @@ def clip_rows(cards: list[dict[str, Any]], thresholds: dict[str, float]) -> pl.D
 
 @dataclass(frozen=True)
 class Cards:
-    """Recipe cards of a category: those whose mp4 is there, and those whose mp4 is gone."""
+    """Recipe cards of a category: those whose mp4 is there, and those of clips that have no mp4 any more.
+
+    A clip repaired under other settings has two cards; the one without an mp4 is history and in neither list.
+    """
 
     whole: list[dict[str, Any]]
     damaged: list[dict[str, Any]]
@@ -52,9 +55,10 @@ def read_cards(store: MediaStore, category: str) -> Cards:
         cards = list(readers.map(lambda key: _read_card(store, key), wanted))
     cards_by_key = {key: card for key, card in zip(wanted, cards, strict=True) if card is not None}
     whole = {key for key in cards_by_key if key.removesuffix(".json") + ".mp4" in present}
+    have = {cards_by_key[key]["clip_id"] for key in whole}
     return Cards(
         [card for key, card in cards_by_key.items() if key in whole],
-        [card for key, card in cards_by_key.items() if key not in whole],
+        [card for card in cards_by_key.values() if card["clip_id"] not in have],
     )
 
 

@@ -118,13 +118,16 @@ def _generated(job: ClipJob, generator: Any) -> tuple[bytes, dict[str, Any], dic
 
 
 def _copied(uri: str, store: MediaStore) -> tuple[bytes, dict[str, Any], dict[str, Any]] | None:
-    """Take the file and scores of a clip with the same recipe; None when it is gone, so that it is rendered."""
+    """Take the file and scores of a clip with the same recipe; None when it is gone or damaged: then it is rendered."""
     names = ("frames", "height", "width", "fps", "motion", "brightness", "contrast", "flicker", "defect")
     try:
         card = json.loads(store.get(uri.removesuffix(".mp4") + ".json"))
-        return store.get(uri), {name: card.get(name) for name in names}, {**card["provenance"], "copied": True}
+        mp4 = store.get(uri)
     except MissingObject:
         return None
+    if sha256_hex(mp4) != card["sha256"]:
+        return None
+    return mp4, {name: card.get(name) for name in names}, {**card["provenance"], "copied": True}
 
 
 def _publish_card(job: ClipJob, card: dict[str, Any], store: MediaStore) -> None:

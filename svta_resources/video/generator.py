@@ -35,7 +35,7 @@ class VideoGenerator(Protocol):
 def _open_procedural(preset: str, settings: dict[str, Any]) -> VideoGenerator:
     if preset:
         raise GeneratorError(f"The procedural generator has no preset {preset!r}. Set {SETTING}=procedural.")
-    from svta_resources.video.sketch.generator import ProceduralGenerator
+    from svta_resources.video.procedural.generator import ProceduralGenerator
 
     try:
         return ProceduralGenerator(**settings)

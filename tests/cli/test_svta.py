@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.toy_home import DrillHome
 
 from svta_cli.main import cli, main
 from svta_models.release import release_log
 from svta_resources.profiles import Home, project_root
+from tests.toy_home import DrillHome
 
 SVTA = str(Path(sys.executable).with_name("svta"))
 

@@ -90,9 +90,7 @@ def test_a_row_that_moved_to_another_partition_stands_where_it_went_last(catalog
     assert catalog.read("labels")["name"].to_list() == ["back again"]
 
 
-def test_superseded_files_go_after_the_grace_and_not_before(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_superseded_files_go_after_the_grace_and_not_before(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     for pair in "abc":
         catalog.publish("labels", "fire", _labels(pair))
     assert len(_files(catalog)) == 3, "a reader that listed them may still open them"

@@ -26,7 +26,10 @@ def test_names_that_homes_already_hold_never_change() -> None:
 @given(st.text(), st.text(), st.integers(0, 99), st.text(), st.text(), st.integers(0, 99))
 def test_text_ids_differ_when_anything_differs(s1: str, k1: str, n1: int, s2: str, k2: str, n2: int) -> None:
     assert re.fullmatch(r"[0-9a-f]{20}", text_id(s1.replace("\x1f", ""), k1, n1))
-    one, two = (s1.replace("\x1f", ""), k1.replace("\x1f", ""), n1), (s2.replace("\x1f", ""), k2.replace("\x1f", ""), n2)
+    one, two = (
+        (s1.replace("\x1f", ""), k1.replace("\x1f", ""), n1),
+        (s2.replace("\x1f", ""), k2.replace("\x1f", ""), n2),
+    )
     assert (text_id(*one) == text_id(*two)) == (one == two)
 
 

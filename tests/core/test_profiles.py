@@ -85,9 +85,7 @@ def test_an_unknown_profile_lists_the_known_ones() -> None:
         profile_from({"SVTA_PROFILE": "huge"})
 
 
-def test_the_dagster_folder_gets_the_profiles_instance_file_once(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_dagster_folder_gets_the_profiles_instance_file_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = home.prepare_dagster()
     target = folder / "dagster.yaml"
     assert folder == home.path / "dagster"

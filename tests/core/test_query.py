@@ -44,7 +44,9 @@ def inserted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_fresh_home_has_every_table_with_no_rows(home: Home) -> None:
     open_workspace(home).refresh()
-    assert {name: _count(home.path, name) for name in [*TABLES, "freshness"]} == dict.fromkeys([*TABLES, "freshness"], 0)
+    assert {name: _count(home.path, name) for name in [*TABLES, "freshness"]} == dict.fromkeys(
+        [*TABLES, "freshness"], 0
+    )
 
 
 def test_before_the_first_refresh_a_query_says_what_to_run(home: Home) -> None:

@@ -20,9 +20,7 @@ NAMED = (
     "evaluations", "query_ranks", "rejects", "gates", "costs",
 )  # fmt: skip
 
-TABLE = Table(
-    "t", "", ("id",), (Column("id", pl.String, ""), Column("n", pl.Int64, ""), Column("x", pl.Float64, ""))
-)
+TABLE = Table("t", "", ("id",), (Column("id", pl.String, ""), Column("n", pl.Int64, ""), Column("x", pl.Float64, "")))
 
 
 def test_the_tables_and_columns_that_tools_rely_on_exist() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from tests.toy_home import DrillHome
 
 from svta_assets.splits.assign import targets
 from svta_models import open_release
 from svta_resources.profiles import project_root
+from tests.toy_home import DrillHome
 
 
 def test_texts_are_collected_by_the_documented_command(described_home: DrillHome) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from tests.drills.kill_drill import CATEGORY, PAIRS, kill_and_rerun
-from tests.toy_home import DrillHome, clean_environment
 
 from svta_assets.definitions import defs
 from svta_assets.gates import load_thresholds
@@ -17,6 +15,8 @@ from svta_assets.videos.plan import Mode
 from svta_assets.videos.projection import project_clips
 from svta_assets.videos.takes import rollback
 from svta_models import open_release
+from tests.drills.kill_drill import CATEGORY, PAIRS, kill_and_rerun
+from tests.toy_home import DrillHome, clean_environment
 
 
 @pytest.mark.parametrize("moment", [1, 2])
@@ -46,6 +46,24 @@ def test_two_runs_of_one_category_at_once_lose_no_row(described_home: DrillHome,
     assert rows["current"].all()
     assert dict(rows.select(pl.col("uri").str.split("/").list.last(), "sha256").iter_rows()) == home.files(CATEGORY)
     assert home.partials() == []
+
+
+def test_a_truncated_clip_is_found_named_and_replaced(filled_home: DrillHome, tmp_path: Path) -> None:
+    """Through the commands a person would type; the new file has the old name and the old bytes."""
+    home = filled_home.copy(tmp_path / "home")
+    before = home.files(CATEGORY)
+    assert home.svta("verify").returncode == 0
+    name = sorted(before)[3]
+    victim = home.path / "clips" / CATEGORY / name
+    victim.write_bytes(victim.read_bytes()[:5000])
+    found = home.svta("verify")
+    assert found.returncode == 1
+    assert f"clips/{CATEGORY}/{name}" in found.stdout
+    assert (home.path / "damaged" / "clips" / CATEGORY / name).exists()
+    assert home.work.catalog.read("clips", CATEGORY).height == PAIRS - 1
+    assert home.materialize("videos", CATEGORY).returncode == 0
+    assert home.files(CATEGORY) == before
+    assert home.svta("verify").returncode == 0
 
 
 # -- in this process: the same jobs, without paying for an interpreter each time -------------------------------------
@@ -132,8 +150,8 @@ def test_upgrading_a_library_plans_no_clip(changed: DrillHome, monkeypatch: pyte
         assert (plan.jobs, plan.stale, plan.current) == ((), {}, 40)
 
 
-def test_a_failed_partition_keeps_its_data_version_apart(changed: DrillHome) -> None:
-    """The data version of a partition is its content: the same rows give the same version, another take another."""
+def test_a_data_version_is_the_content_of_the_partition(changed: DrillHome) -> None:
+    """The same rows give the same version, another take another."""
 
     def version() -> str:
         config = {"ops": {"videos": {"config": {"mode": "missing"}}}}

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from tests.toy_home import DrillHome
 
 from svta_assets.workspace import Workspace
 from svta_resources.profiles import project_root
 from svta_resources.query import query
+from tests.toy_home import DrillHome
 
 TEXT = (project_root() / "docs" / "queries.sql").read_text()
 QUERIES = {

@@ -82,7 +82,9 @@ def test_asset_bodies_are_short() -> None:
     too_long = []
     for path in (ROOT / "svta_assets").rglob("assets.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            decorated = isinstance(node, ast.FunctionDef) and any("asset" in ast.unparse(d) for d in node.decorator_list)
+            decorated = isinstance(node, ast.FunctionDef) and any(
+                "asset" in ast.unparse(d) for d in node.decorator_list
+            )
             if decorated and node.end_lineno - node.body[0].lineno + 1 > 30:  # type: ignore[attr-defined, operator]
                 too_long.append(f"{path.name}: {node.name}")  # type: ignore[attr-defined]
     assert too_long == []

@@ -96,7 +96,11 @@ def test_pairs_that_were_trained_on_are_not_evaluated_on(work: Workspace) -> Non
 
 
 def test_a_shut_gate_stops_with_its_reason_and_every_verdict_is_stored(work: Workspace) -> None:
-    verdicts = [Verdict.of("one", "ok", "fine"), Verdict.of("two", "shut", "do this"), Verdict.of("three", "warn", "hm")]
+    verdicts = [
+        Verdict.of("one", "ok", "fine"),
+        Verdict.of("two", "shut", "do this"),
+        Verdict.of("three", "warn", "hm"),
+    ]
     with pytest.raises(GateShut, match="gate two is shut: do this"):
         require(work, verdicts)
     assert sorted(stored_verdicts(work, ["one", "two", "three"]), key=str) == sorted(verdicts, key=str)

@@ -74,9 +74,10 @@ def test_a_pair_keeps_its_split_whoever_comes_goes_or_moves(
     moved = data.draw(st.sets(st.sampled_from(ids)))
     changed = pl.concat([pairs, _pairs(more, "q")]).filter(~pl.col("pair_id").is_in(list(gone)))
     changed = changed.with_columns(
-        pl.when(pl.col("pair_id").is_in(list(moved))).then(pl.lit("other")).otherwise("final_category").alias(
-            "final_category"
-        )
+        pl.when(pl.col("pair_id").is_in(list(moved)))
+        .then(pl.lit("other"))
+        .otherwise("final_category")
+        .alias("final_category")
     )
     later = assign(changed, rows, NOW)
     after = _splits(later)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.stages.toy_category import CATEGORY, ToyCategory
 
 from svta_assets.videos.plan import Mode
 from svta_assets.videos.projection import project_clips
@@ -15,6 +14,7 @@ from svta_models.identity import take_seed
 from svta_models.media_store import sha256_hex
 from svta_resources.errors import SvtaError
 from svta_resources.query import query
+from tests.stages.toy_category import CATEGORY, ToyCategory
 
 CAPTIONS = {"p1": "A house burns.", "p2": "A car burns.", "p3": "A field burns."}
 
@@ -264,10 +264,11 @@ def test_a_caption_rendered_in_another_category_is_copied_from_there(tmp_path: P
     assert second.clips["same_pixels_as"].to_list() == ["a-0"]
 
 
-def test_a_copy_whose_source_is_gone_is_rendered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:200])])
+def test_a_copy_whose_source_is_gone_or_damaged_is_rendered(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     first = ToyCategory(tmp_path / "home", {"a": "Fire."})
     first.run()
-    first.file("a-0").unlink()
+    damage(first.file("a-0"))
     second = ToyCategory(tmp_path / "home", {"z": "Fire."}, category="explosion")
     second.run()
     assert second.generator.calls == 1

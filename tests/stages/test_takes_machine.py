@@ -8,7 +8,6 @@ import polars as pl
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.stages.toy_category import CATEGORY, ToyCategory
 
 from svta_assets.gates import load_thresholds
 from svta_assets.videos.plan import Mode
@@ -16,6 +15,7 @@ from svta_assets.videos.projection import project_clips
 from svta_assets.videos.takes import discard, promote, rollback
 from svta_models.media_store import sha256_hex
 from svta_resources.errors import SvtaError
+from tests.stages.toy_category import CATEGORY, ToyCategory
 
 PAIRS = {"a": "Fire.", "b": "Smoke.", "c": "Fire."}
 _ONLY = st.none() | st.sets(st.sampled_from(sorted(PAIRS)), min_size=1).map(sorted)

@@ -13,8 +13,8 @@ from svta_assets.videos.plan import Mode, Plan
 from svta_assets.videos.produce import Outcome, plan_category, produce
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.profiles import PROFILES, Home
-from svta_resources.video.pool import InlinePool
 from svta_resources.video.clip_worker import make_clip
+from svta_resources.video.pool import InlinePool
 
 CATEGORY = "fire"
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from svta_resources import gpu
 from svta_resources.gpu import DeviceError, DeviceLease, visible_devices
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import video_pool_jobs as jobs_of
+
 from svta_resources.video.pool import MAX_RETRIES, PoolError, open_pool
 
 HERE = Path(__file__).parent
@@ -151,7 +152,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
     with pytest.raises(PoolError, match="at least one worker"):
         open_pool("processes", jobs_of.squares, workers=0)
     with pytest.raises(PoolError, match="top of a module"):
-        open_pool("processes", lambda: jobs_of.squares())
+        open_pool("processes", lambda: int)
     with pytest.raises(PoolError, match="closed"):
         next(open_pool("processes", jobs_of.squares).run([1]))
 

@@ -36,7 +36,9 @@ def falling(shot: Shot, time_s: float) -> list[Item]:
 def slip(shot: Shot, time_s: float) -> list[Item]:
     """Step into a puddle: the feet fly up in front and the back hits the ground."""
     share = time_s / shot.duration
-    airborne = Pose(roll=-62, lean=-14, near_arm=(140, 10), far_arm=(-120, -10), near_leg=(64, 8), far_leg=(30, 14), lift=0.16)
+    airborne = Pose(
+        roll=-62, lean=-14, near_arm=(140, 10), far_arm=(-120, -10), near_leg=(64, 8), far_leg=(30, 14), lift=0.16
+    )
     pose = blend(gaits.walk(time_s), airborne, ease(share, 0.28, 0.42))
     pose = blend(pose, replace(_DOWN_BACK, near_leg=(70, 30)), ease(share, 0.46, 0.58))
     x = across(shot, min(time_s, 0.4 * shot.duration), 0.4, 0.26)
@@ -59,16 +61,19 @@ def fall_from_height(shot: Shot, time_s: float) -> list[Item]:
     x = ladder_x - shot.way * (8 + 34 * min(1.0, fallen))
     age = (share - 0.62) * shot.duration
     body = shot.body(0, replace(pose, lift=high), x)
-    return [Placed("ladder", ladder_x, GROUND, 36), body, Spray((x, GROUND), 15, age, _DUST), *bystanders(shot, 1, time_s)]
+    return [
+        Placed("ladder", ladder_x, GROUND, 36),
+        body,
+        Spray((x, GROUND), 15, age, _DUST),
+        *bystanders(shot, 1, time_s),
+    ]
 
 
-@program("sleeping", place="park")
+@program("sleeping", place="park", zoom=1.15)
 def sleeping(shot: Shot, time_s: float) -> list[Item]:
     """Lie curled on a bench (a bed indoors), breathing, with a sleeper's signs above."""
     indoors = shot.scene.place in ("bedroom", "hospital")
-    curled = Pose(
-        roll=-90, lean=8, head=18, near_arm=(132, 60), far_arm=(120, 70), near_leg=(36, 66), far_leg=(26, 60)
-    )
+    curled = Pose(roll=-90, lean=8, head=18, near_arm=(132, 60), far_arm=(120, 70), near_leg=(36, 66), far_leg=(26, 60))
     breath = 1.4 * wave(time_s, 0.45)
     rest = Placed("bed" if indoors else "bench", shot.middle, GROUND, 46 if indoors else 42, (150, 88, 40))
     seat = GROUND - (0.46 if indoors else 0.56) * rest.size
@@ -76,7 +81,7 @@ def sleeping(shot: Shot, time_s: float) -> list[Item]:
     return [rest, body, Marks("z", body.joints.head, 11, time_s), *bystanders(shot, 1, time_s)]
 
 
-@program("laying-down")
+@program("laying-down", zoom=1.1)
 def laying_down(shot: Shot, time_s: float) -> list[Item]:
     """Sit down, stretch out on the back and stay, hands behind the head."""
     share = time_s / shot.duration
@@ -107,10 +112,10 @@ def jumping(shot: Shot, time_s: float) -> list[Item]:
     cycle = (time_s * 1.35 + shot.dice[1]) % 1.0
     high = max(0.0, 4 * (cycle - 0.22) * (1 - cycle) / 0.61)
     squat = ease(cycle, 0.0, 0.12) * (1 - ease(cycle, 0.12, 0.26))
-    flying = Pose(near_arm=(154, 8), far_arm=(-154, -8), near_leg=(34, 64), far_leg=(-34, -64), lift=0.36 * high)
+    flying = Pose(near_arm=(154, 8), far_arm=(-154, -8), near_leg=(34, 64), far_leg=(-34, -64), lift=0.3 * high)
     crouched = Pose(lean=16, near_arm=(-34, 20), far_arm=(-50, 20), near_leg=(48, 88), far_leg=(40, 84))
     pose = blend(blend(gaits.STAND, flying, min(1.0, high * 1.6)), crouched, squat)
-    pose = replace(pose, lift=0.36 * high)
+    pose = replace(pose, lift=0.3 * high)
     x = shot.middle + shot.way * 16 * (shot.dice[2] - 0.5)
     body = shot.body(0, pose, x, face="front")
     return [Shadow(x, GROUND, 12 + 6 * (1 - high)), body, *bystanders(shot, 1, time_s)]
@@ -141,7 +146,7 @@ def rotating(shot: Shot, time_s: float) -> list[Item]:
     return [ring, body, *bystanders(shot, 1, time_s)]
 
 
-@program("throw", people=1)
+@program("throw")
 def throw(shot: Shot, time_s: float) -> list[Item]:
     """Wind up and throw something in a high arc, again and again."""
     cycle = (time_s / 1.1) % 1.0
@@ -156,7 +161,10 @@ def throw(shot: Shot, time_s: float) -> list[Item]:
         at = body.hand
     else:
         far = shot.way * shot.width * 0.62 * flight
-        at = (x + shot.way * 22 + far, GROUND - shot.unit * 0.75 - 150 * flight * (1 - flight) * 0.9 + 46 * flight * flight)
+        at = (
+            x + shot.way * 22 + far,
+            GROUND - shot.unit * 0.75 - 150 * flight * (1 - flight) * 0.9 + 46 * flight * flight,
+        )
     thing = Held(kind, at, 360 * flight, shot.unit * 1.4, 160, (90, 84, 80) if kind == "ball" else None)
     target = bystanders(shot, 1, time_s)
     if len(shot.looks) > 1:

@@ -29,13 +29,15 @@ def standing(shot: Shot, time_s: float) -> list[Item]:
     return items
 
 
-@program("talking", people=2, all_people=True)
+@program("talking", cast=("man", "man"), all_people=True)
 def talking(shot: Shot, time_s: float) -> list[Item]:
     """People stand face to face and speak with their hands."""
     items: list[Item] = []
     for who in range(len(shot.looks)):
         facing = 1 if who < len(shot.looks) / 2 else -1
-        items.append(shot.body(who, gaits.talk(time_s, 0.5 * who), _row(shot, who, 48), GROUND - 2 * (who % 2), facing=facing))
+        items.append(
+            shot.body(who, gaits.talk(time_s, 0.5 * who), _row(shot, who, 48), GROUND - 2 * (who % 2), facing=facing)
+        )
     return items
 
 
@@ -55,7 +57,9 @@ def sitting(shot: Shot, time_s: float) -> list[Item]:
     count = min(2, len(shot.looks))
     items: list[Item] = [bench]
     for who in range(count):
-        pose = replace(gaits.SIT, head=4 * wave(time_s, 0.6, 0.4 * who), near_arm=(24 + 5 * wave(time_s, 0.5), 40))
+        gesture = wave(time_s, 0.8, 0.4 * who)
+        arm = (40 + 24 * gesture, 60 + 24 * gesture)
+        pose = replace(gaits.SIT, lean=-2 + 5 * gesture, head=8 * gesture, near_arm=arm)
         items.append(shot.body(who, pose, shot.middle + (who - (count - 1) / 2) * 38, GROUND + 0.5))
     return [*items, *bystanders(shot, count, time_s)]
 
@@ -63,15 +67,20 @@ def sitting(shot: Shot, time_s: float) -> list[Item]:
 @program("eating", place="restaurant")
 def eating(shot: Shot, time_s: float) -> list[Item]:
     """Somebody sits at a table and lifts a bite again and again."""
-    lift = 0.5 + 0.5 * wave(time_s, 0.8)
-    pose = replace(gaits.SIT, lean=8, near_arm=(38 + 8 * lift, 40 + 76 * lift), far_arm=(36, 50))
+    lift = 0.5 + 0.5 * wave(time_s, 1.1)
+    arm = (38 + 14 * lift, 30 + 90 * lift)
+    pose = replace(gaits.SIT, lean=14 - 8 * lift, head=8 - 8 * lift, near_arm=arm, far_arm=(36, 50))
     items: list[Item] = [
         Placed("chair", shot.middle - shot.way * 16, GROUND, shot.way * 34, _WOOD),
         shot.body(0, pose, shot.middle - shot.way * 18, GROUND),
         Placed("table", shot.middle + shot.way * 30, GROUND + 3, 34, (190, 130, 76)),
     ]
     if len(shot.looks) > 1:
-        items.append(shot.body(1, replace(gaits.SIT, lean=4), shot.middle + shot.way * 74, GROUND - 1, facing=-shot.way))
+        items.append(
+            shot.body(
+                1, replace(gaits.SIT, lean=6 + 8 * lift), shot.middle + shot.way * 74, GROUND - 1, facing=-shot.way
+            )
+        )
     return [*items, *bystanders(shot, 2, time_s)]
 
 

@@ -76,7 +76,9 @@ def explosion(shot: Shot, time_s: float) -> list[Item]:
     items: list[Item] = []
     if shot.vehicles and shot.scene.vehicles:
         jump = max(0.0, 30 * age - 36 * age * age) if age > 0 else 0.0
-        items.append(shot.vehicle(0, at, GROUND - 4, lift=jump, tilt=8 * min(1.0, max(0.0, age * 2)), crumple=float(age > 0)))
+        items.append(
+            shot.vehicle(0, at, GROUND - 4, lift=jump, tilt=8 * min(1.0, max(0.0, age * 2)), crumple=float(age > 0))
+        )
     if age >= 0:
         items += [
             Smoke(at, GROUND - 14, 46, 96, time_s, shot.dice[1], 0.8, 10, 0.12),

@@ -6,7 +6,7 @@ from svta_resources.video.procedural import gaits
 from svta_resources.video.procedural.acts_vehicles import Later, rider
 from svta_resources.video.procedural.bodies import Pose, blend
 from svta_resources.video.procedural.effects import Burst, Spray
-from svta_resources.video.procedural.pen import ease, wave
+from svta_resources.video.procedural.pen import ease
 from svta_resources.video.procedural.shot import GROUND, Item, Shot, program
 from svta_resources.video.procedural.staging import across, bystanders
 from svta_resources.video.procedural.things import Held, Placed
@@ -37,14 +37,24 @@ def ride_crash(shot: Shot, time_s: float) -> list[Item]:
     share = time_s / shot.duration
     age = (share - 0.38) * shot.duration
     stone_x = shot.middle + shot.way * 20
-    kind, colour = shot.vehicles[0] if shot.vehicles[0][0] in ("bicycle", "motorcycle") else ("bicycle", shot.vehicles[0][1])
+    kind, colour = (
+        shot.vehicles[0] if shot.vehicles[0][0] in ("bicycle", "motorcycle") else ("bicycle", shot.vehicles[0][1])
+    )
     x = stone_x - shot.way * (16 - 60 * min(age, 0.0))
-    cycle = Vehicle(kind, colour, x, GROUND, shot.zoom * 1.1, shot.way, shot.way * 74 * ease(age, 0.0, 0.3), 10 * ease(age, 0, 0.2))
-    items: list[Item] = [Placed("stone", stone_x, GROUND + 2, 20), cycle, Spray((stone_x, GROUND), 16, age, (206, 196, 176))]
+    cycle = Vehicle(
+        kind, colour, x, GROUND, shot.zoom * 1.1, shot.way, shot.way * 74 * ease(age, 0.0, 0.3), 10 * ease(age, 0, 0.2)
+    )
+    items: list[Item] = [
+        Placed("stone", stone_x, GROUND + 2, 20),
+        cycle,
+        Spray((stone_x, GROUND), 16, age, (206, 196, 176)),
+    ]
     if age < 0:
         return [*items, Later(rider(shot, 0, cycle, time_s), cycle.depth + 0.1), *bystanders(shot, 1, time_s)]
     high = max(0.0, 0.5 + 1.6 * age - 3.4 * age * age)
-    pose = blend(Pose(roll=70, near_arm=(150, 10), far_arm=(130, 20), near_leg=(-20, 40)), gaits.ON_FACE, ease(age, 0.4, 0.7))
+    pose = blend(
+        Pose(roll=70, near_arm=(150, 10), far_arm=(130, 20), near_leg=(-20, 40)), gaits.ON_FACE, ease(age, 0.4, 0.7)
+    )
     flown = shot.body(0, replace(pose, lift=high), x + shot.way * 44 * ease(age, 0.0, 0.7), GROUND)
     return [*items, flown, *bystanders(shot, 1, time_s)]
 
@@ -54,7 +64,9 @@ def splash(shot: Shot, time_s: float) -> list[Item]:
     """Slip off the edge and hit the water."""
     share = time_s / shot.duration
     age = (share - 0.5) * shot.duration
-    pose = blend(gaits.run(time_s), Pose(roll=70, near_arm=(150, 0), far_arm=(130, 10), near_leg=(20, 50)), ease(share, 0.2, 0.4))
+    pose = blend(
+        gaits.run(time_s), Pose(roll=70, near_arm=(150, 0), far_arm=(130, 10), near_leg=(20, 50)), ease(share, 0.2, 0.4)
+    )
     x = shot.width * (0.2 if shot.way > 0 else 0.8) + shot.way * shot.width * 0.4 * min(share, 0.6)
     sunk = 44 * ease(share, 0.44, 0.6)
     body = shot.body(0, pose, x, 92 + sunk - 34 * ease(share, 0.2, 0.34) * (1 - ease(share, 0.38, 0.5)))
@@ -68,7 +80,14 @@ def bounce(shot: Shot, time_s: float) -> list[Item]:
     """Turn over in the air above a trampoline."""
     cycle = (time_s * 0.9 + shot.dice[1]) % 1.0
     high = 4 * cycle * (1 - cycle)
-    pose = Pose(roll=-360 * cycle, near_arm=(150, 10), far_arm=(140, 10), near_leg=(60, 80), far_leg=(50, 80), lift=0.3 + 0.5 * high)
+    pose = Pose(
+        roll=-360 * cycle,
+        near_arm=(150, 10),
+        far_arm=(140, 10),
+        near_leg=(60, 80),
+        far_leg=(50, 80),
+        lift=0.3 + 0.5 * high,
+    )
     trampoline = Placed("trampoline", shot.middle, GROUND + 2, 44, state=1 - min(1.0, high * 4))
     return [trampoline, shot.body(0, pose, shot.middle), *bystanders(shot, 1, time_s)]
 
@@ -79,13 +98,19 @@ def ball(shot: Shot, time_s: float) -> list[Item]:
     cycle = (time_s / 1.1) % 1.0
     kick = ease(cycle, 0.0, 0.14) * (1 - ease(cycle, 0.2, 0.5))
     x = shot.width * (0.24 if shot.way > 0 else 0.76)
-    player = shot.body(0, blend(gaits.STAND, Pose(lean=-14, near_leg=(74, 4), far_leg=(-10, 8), near_arm=(-30, 20)), kick), x)
+    player = shot.body(
+        0, blend(gaits.STAND, Pose(lean=-14, near_leg=(74, 4), far_leg=(-10, 8), near_arm=(-30, 20)), kick), x
+    )
     end = shot.width - x
     flight = min(1.0, max(0.0, (cycle - 0.12) / 0.5))
     back = max(0.0, (cycle - 0.62) / 0.38)
     at = (x + shot.way * 20 + (end - x - shot.way * 26) * flight - shot.way * 40 * back,
           GROUND - 10 - 60 * flight + 60 * back * back)  # fmt: skip
-    items: list[Item] = [player, Held("ball", at, 0, shot.unit * 1.2, 160), Burst((end, GROUND - 62), 13, (cycle - 0.62) * 1.1)]
+    items: list[Item] = [
+        player,
+        Held("ball", at, 0, shot.unit * 1.2, 160),
+        Burst((end, GROUND - 62), 13, (cycle - 0.62) * 1.1),
+    ]
     if len(shot.looks) > 1:
         pose = blend(gaits.STAND, Pose(lean=-30, head=-20, near_arm=(80, 40), far_arm=(-60, 10)), ease(cycle, 0.6, 0.7))
         items.append(shot.body(1, pose, end, facing=-shot.way))

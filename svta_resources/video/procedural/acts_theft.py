@@ -11,10 +11,9 @@ from svta_resources.video.procedural.staging import bystanders
 from svta_resources.video.procedural.things import Held, Placed
 
 _REACH = Pose(lean=34, near_arm=(74, 4), far_arm=(-14, 30), near_leg=(34, 26), far_leg=(-24, 10))
-_MASK = {"mask": (26, 26, 30)}
 
 
-@program("stealing", people=2)
+@program("stealing", cast=("man", "man"))
 def stealing(shot: Shot, time_s: float) -> list[Item]:
     """Sneak up behind somebody, take the bag at their side, and run off with it."""
     share = time_s / shot.duration
@@ -48,7 +47,7 @@ def shoplifting(shot: Shot, time_s: float) -> list[Item]:
     return [*items, *bystanders(shot, 1, time_s)]
 
 
-@program("burglary", place="street", roles={0: _MASK})
+@program("burglary", place="street", masked=True)
 def burglary(shot: Shot, time_s: float) -> list[Item]:
     """A masked figure levers a door open with a crowbar and slips into the dark, lamp in hand."""
     share = time_s / shot.duration

@@ -44,7 +44,7 @@ def _passing(shot: Shot, number: int, time_s: float, ground: float, start: float
     return shot.vehicle(number, x, ground, facing=way, rolled=speed * time_s)
 
 
-@program("driving", vehicles=("car",), on_road=True)
+@program("driving", place="road", vehicles=("car",), on_road=True, zoom=1.15)
 def driving(shot: Shot, time_s: float) -> list[Item]:
     """Ordinary traffic: the vehicles named drive through the picture, one after the other or in both directions."""
     items: list[Item] = []
@@ -103,14 +103,18 @@ class _Bay:
 
     def draw(self, pen: Pen) -> None:
         half = self.length / 2 + 5
-        pen.lines([[(self.x - half, 96), (self.x - half - 8, 111)], [(self.x + half, 96), (self.x + half + 8, 111)]], 2.6, (250, 250, 250))
+        pen.lines(
+            [[(self.x - half, 96), (self.x - half - 8, 111)], [(self.x + half, 96), (self.x + half + 8, 111)]],
+            2.6,
+            (250, 250, 250),
+        )
         sign = self.x + self.way * (half + 12)
         pen.rect(sign - 1.2, 40, sign + 1.2, 96, (90, 94, 100))
         pen.rect(sign - 9, 26, sign + 9, 46, (24, 84, 220))
         pen.line([(sign - 3, 43), (sign - 3, 29), (sign + 4, 31), (sign + 3, 36), (sign - 3, 37)], 2.4, (255, 255, 255))
 
 
-@program("car-crash", vehicles=("car", "van"), on_road=True, people=0)
+@program("car-crash", place="road", vehicles=("car", "van"), on_road=True, cast=())
 def car_crash(shot: Shot, time_s: float) -> list[Item]:
     """Two vehicles run into each other: fronts fold up, glass and smoke fly."""
     impact = 0.24 * shot.duration
@@ -127,17 +131,30 @@ def car_crash(shot: Shot, time_s: float) -> list[Item]:
         x = meet + side * (halves[number] - overlap - 80 * before + recoil)
         tilt = -side * 7 * fold * (1 + 0.2 * wave(max(0.0, age), 3)) * (1 if age > 0 else 0)
         items.append(
-            shot.vehicle(number, x, GROUND - 2 * number, facing=-side, size=0.92 * shot.zoom, tilt=tilt, crumple=fold,
-                         rolled=80 * (time_s if age < 0 else impact), lift=4 * fold * abs(wave(max(0.0, age), 1.2)) * (age < 0.6))
-        )  # fmt: skip
+            shot.vehicle(
+                number,
+                x,
+                GROUND - 2 * number,
+                facing=-side,
+                size=0.92 * shot.zoom,
+                tilt=tilt,
+                crumple=fold,
+                rolled=80 * min(time_s, impact),
+                lift=4 * fold * abs(wave(age, 1.2)) if 0 < age < 0.6 else 0.0,
+            )
+        )
     point = (meet, GROUND - 16)
-    items += [Burst(point, 34, age), Spray(point, 26, age, _GLASS, 30, shot.dice[1]), Spray(point, 18, age, shade(left[1], 0.8), 14)]
+    items += [
+        Burst(point, 34, age),
+        Spray(point, 26, age, _GLASS, 30, shot.dice[1]),
+        Spray(point, 18, age, shade(left[1], 0.8), 14),
+    ]
     if age > 0.1:
         items.append(Smoke(meet, GROUND - 22, 26 * ease(age, 0.1, 0.6), 62, time_s, shot.dice[2], 0.45, 8, 0.1))
     return [*items, *bystanders(shot, 0, time_s)]
 
 
-@program("people-and-car-accident", vehicles=("car",), on_road=True)
+@program("people-and-car-accident", place="road", vehicles=("car",), on_road=True)
 def people_and_car_accident(shot: Shot, time_s: float) -> list[Item]:
     """A vehicle hits somebody on foot, who flies over the hood and stays on the ground."""
     impact = 0.26 * shot.duration
@@ -156,7 +173,7 @@ def people_and_car_accident(shot: Shot, time_s: float) -> list[Item]:
     return [vehicle, body, Burst((spot, GROUND - 26), 24, age), *bystanders(shot, 1, time_s)]
 
 
-@program("road-accidents", vehicles=("motorcycle", "car"), on_road=True)
+@program("road-accidents", place="road", vehicles=("motorcycle", "car"), on_road=True)
 def road_accidents(shot: Shot, time_s: float) -> list[Item]:
     """A motorcycle or bicycle is hit by a vehicle and its rider thrown; larger ones skid and roll over."""
     impact = 0.28 * shot.duration
@@ -172,22 +189,42 @@ def road_accidents(shot: Shot, time_s: float) -> list[Item]:
     whirl = -shot.way * 150 * ease(age, 0.0, 0.5)
     kind, colour = shot.vehicles[small]
     cycle_x = spot + shot.way * (20 - 46 * min(age, 0.0) + 26 * ease(age, 0.0, 0.5))
-    cycle = Vehicle(kind, colour, cycle_x, GROUND + 2, shot.zoom * 1.05, -shot.way, whirl, 12 * ease(age, 0, 0.2) * (1 - ease(age, 0.3, 0.5)))
+    cycle = Vehicle(
+        kind,
+        colour,
+        cycle_x,
+        GROUND + 2,
+        shot.zoom * 1.05,
+        -shot.way,
+        whirl,
+        12 * ease(age, 0, 0.2) * (1 - ease(age, 0.3, 0.5)),
+    )
     if age < 0:
         driver: Item = Later(rider(shot, 0, cycle, time_s), cycle.depth + 0.1)
     else:
         high = max(0.0, 2.2 * age - 3.2 * age * age)
         pose = blend(replace(_RIDE, roll=-60), gaits.ON_FACE, ease(age, 0.2, 0.6))
-        driver = shot.body(0, replace(pose, lift=high), cycle_x + shot.way * 30 * ease(age, 0, 0.7), GROUND, facing=shot.way)
+        driver = shot.body(
+            0, replace(pose, lift=high), cycle_x + shot.way * 30 * ease(age, 0, 0.7), GROUND, facing=shot.way
+        )
     sparks = Spray((spot + 12 * shot.way, GROUND - 10), 20, age, (255, 190, 60), 22)
-    return [car, cycle, driver, sparks, Burst((spot + 10 * shot.way, GROUND - 18), 22, age), *bystanders(shot, 1, time_s)]
+    return [
+        car,
+        cycle,
+        driver,
+        sparks,
+        Burst((spot + 10 * shot.way, GROUND - 18), 22, age),
+        *bystanders(shot, 1, time_s),
+    ]
 
 
 def _roll_over(shot: Shot, time_s: float, age: float, spot: float) -> list[Item]:
     """One vehicle skids, tips onto its roof and slides on."""
     over = shot.way * 172 * ease(age, 0.0, 0.7)
     x = spot + shot.way * (60 * min(age, 0.0) + 34 * ease(age, 0.0, 0.9))
-    vehicle = shot.vehicle(0, x, GROUND, tilt=over, lift=8 * ease(age, 0, 0.3) * (1 - ease(age, 0.5, 0.8)), rolled=60 * time_s)
+    vehicle = shot.vehicle(
+        0, x, GROUND, tilt=over, lift=8 * ease(age, 0, 0.3) * (1 - ease(age, 0.5, 0.8)), rolled=60 * time_s
+    )
     items: list[Item] = [vehicle, Spray((x, GROUND), 22, age, (255, 190, 60), 24)]
     if len(shot.vehicles) > 1:
         items.append(shot.vehicle(1, shot.middle + shot.way * 74, GROUND - 12, facing=-shot.way, size=shot.zoom * 0.8))
@@ -196,7 +233,7 @@ def _roll_over(shot: Shot, time_s: float, age: float, spot: float) -> list[Item]
     return [*items, *bystanders(shot, 0, time_s)]
 
 
-@program("driving-outside-lane", vehicles=("car", "car"), fixed_place="road", people=0)
+@program("driving-outside-lane", vehicles=("car", "car"), fixed_place="road", cast=())
 def driving_outside_lane(shot: Shot, time_s: float) -> list[Item]:
     """Seen from above: a vehicle weaves over the lines of a road while the others keep their lanes."""
     colours = [colour for _, colour in shot.vehicles]
@@ -205,8 +242,16 @@ def driving_outside_lane(shot: Shot, time_s: float) -> list[Item]:
     return [
         _RoadFromAbove(shot.width, time_s),
         _FromAbove((150, 154, 160), shot.width * 0.16 - 24 * time_s + 40, 34, -180, 1.0),
-        _FromAbove((120, 126, 132) if colours[1] == colours[0] else colours[1], shot.width * 0.86 - 14 * time_s, 88, 0, 1.0),
-        _FromAbove(colours[0], shot.width * 0.42 + 6 * time_s, 62 + 26 * sway, 22 * wave(time_s, 0.55, shot.dice[1] + 0.25), 1.25 * long),
+        _FromAbove(
+            (120, 126, 132) if colours[1] == colours[0] else colours[1], shot.width * 0.86 - 14 * time_s, 88, 0, 1.0
+        ),
+        _FromAbove(
+            colours[0],
+            shot.width * 0.42 + 6 * time_s,
+            62 + 26 * sway,
+            22 * wave(time_s, 0.55, shot.dice[1] + 0.25),
+            1.25 * long,
+        ),
     ]
 
 
@@ -252,4 +297,9 @@ class _FromAbove:
         pen.poly(corners(-23, -11, 23, 11), self.colour)
         pen.polys([corners(4, -9, 12, 9), corners(-17, -8, -12, 8)], (40, 58, 76))
         pen.poly(corners(-11, -8.5, 3, 8.5), shade(self.colour, 1.15))
-        pen.dots([turn((self.x + 22 * self.long, self.y + s), self.degrees, (self.x, self.y)) for s in (-8, 8)], 4, (255, 246, 190), glow=True)
+        pen.dots(
+            [turn((self.x + 22 * self.long, self.y + s), self.degrees, (self.x, self.y)) for s in (-8, 8)],
+            4,
+            (255, 246, 190),
+            glow=True,
+        )

@@ -16,7 +16,7 @@ _KICK = Pose(lean=-20, near_arm=(30, 90), far_arm=(-40, 60), near_leg=(88, 2), f
 _HIT = Pose(lean=-26, head=-24, near_arm=(70, 40), far_arm=(-50, 20), near_leg=(18, 14), far_leg=(-26, 20))
 
 
-@program("fighting", people=2, zoom=1.08)
+@program("fighting", cast=("man", "man"), zoom=1.08)
 def fighting(shot: Shot, time_s: float) -> list[Item]:
     """Two people trade punches and kicks at close range."""
     beat = time_s * 1.9 + shot.dice[1]
@@ -33,14 +33,15 @@ def fighting(shot: Shot, time_s: float) -> list[Item]:
     return [left, right, spark, *bystanders(shot, 2, time_s)]
 
 
-@program("assault", people=2)
+@program("assault", cast=("man", "man"))
 def assault(shot: Shot, time_s: float) -> list[Item]:
     """Somebody comes from behind with a bat or knife and strikes down a person who does not hit back."""
     share = time_s / shot.duration
     swing = abs(wave(time_s, 1.2))
     weapon = "knife" if "knife" in shot.scene.things else "bat"
-    attack = blend(Pose(lean=-8, near_arm=(-160, -20), far_arm=(40, 60), near_leg=(20, 10), far_leg=(-24, 8)),
-                   Pose(lean=32, near_arm=(70, 0), far_arm=(30, 60), near_leg=(40, 30), far_leg=(-30, 10)), swing)  # fmt: skip
+    raised = Pose(lean=-8, near_arm=(-160, -20), far_arm=(40, 60), near_leg=(20, 10), far_leg=(-24, 8))
+    struck_out = Pose(lean=32, near_arm=(70, 0), far_arm=(30, 60), near_leg=(40, 30), far_leg=(-30, 10))
+    attack = blend(raised, struck_out, swing)
     x = shot.middle - shot.way * (shot.unit * 0.42 + 10 * (1 - ease(share, 0, 0.2)))
     attacker = shot.body(0, attack, x)
     struck = Pose(lean=64, head=20, near_arm=(130, 30), far_arm=(120, 60), near_leg=(10, 84), far_leg=(-16, 80))
@@ -52,12 +53,13 @@ def assault(shot: Shot, time_s: float) -> list[Item]:
     return [victim, attacker, club, spark, *bystanders(shot, 2, time_s)]
 
 
-@program("abuse", people=2, place="living-room")
+@program("abuse", cast=("man", "boy"), place="living-room")
 def abuse(shot: Shot, time_s: float) -> list[Item]:
     """A big figure stands over a small one that cowers and covers its head; or over a dog."""
     hit = abs(wave(time_s, 1.0))
-    pose = blend(Pose(lean=4, near_arm=(150, 20), far_arm=(60, 50), near_leg=(12, 6), far_leg=(-14, 4)),
-                 Pose(lean=36, near_arm=(56, 6), far_arm=(60, 50), near_leg=(16, 10), far_leg=(-18, 6)), hit)  # fmt: skip
+    raised = Pose(lean=4, near_arm=(150, 20), far_arm=(60, 50), near_leg=(12, 6), far_leg=(-14, 4))
+    lowered = Pose(lean=36, near_arm=(56, 6), far_arm=(60, 50), near_leg=(16, 10), far_leg=(-18, 6))
+    pose = blend(raised, lowered, hit)
     x = shot.middle - shot.way * shot.unit * 0.3
     bully = Body(shot.looks[0], pose, x, GROUND, shot.unit * 1.12, shot.way)
     at = shot.middle + shot.way * shot.unit * 0.26
@@ -71,7 +73,7 @@ def abuse(shot: Shot, time_s: float) -> list[Item]:
     return [bully, victim, spark, *bystanders(shot, 2, time_s)]
 
 
-@program("arrest", people=2, vehicles=("police-car",), roles={0: {"kind": "police"}})
+@program("arrest", cast=("man", "man"), vehicles=("police-car",), needs=("police",), own_vehicles=True)
 def arrest(shot: Shot, time_s: float) -> list[Item]:
     """An officer holds a kneeling suspect, hands on the head, beside a car with its blue light on."""
     share = ease(time_s / shot.duration, 0.0, 0.35)
@@ -80,12 +82,16 @@ def arrest(shot: Shot, time_s: float) -> list[Item]:
     kneel = blend(replace(gaits.HANDS_UP, lean=4), surrender, share)
     x = shot.middle + shot.way * 8
     man = shot.body(suspect, kneel, x, GROUND, facing=shot.way)
-    hold = Pose(lean=22, near_arm=(62 - 14 * share, 14), far_arm=(70 - 14 * share, 10), near_leg=(26, 20), far_leg=(-22, 6))
+    hold = Pose(
+        lean=22, near_arm=(62 - 14 * share, 14), far_arm=(70 - 14 * share, 10), near_leg=(26, 20), far_leg=(-22, 6)
+    )
     cop = shot.body(officer, hold, x - shot.way * shot.unit * 0.44, GROUND - 1)
     items: list[Item] = [cop, man]
     car = shot.vehicles[0]
     from_back = shot.width * (0.76 if shot.way > 0 else 0.24)
-    items.append(shot.vehicle(0, from_back, 88, facing=-shot.way, size=0.86, siren=time_s, lights_on=car[0] == "police-car"))
+    items.append(
+        shot.vehicle(0, from_back, 88, facing=-shot.way, size=0.86, siren=time_s, lights_on=car[0] == "police-car")
+    )
     rest = [who for who in range(len(shot.looks)) if who not in (officer, suspect)]
     for number, who in enumerate(rest):
         items.append(shot.body(who, gaits.LOOK_ON, shot.width * (0.1 + 0.08 * number), 94 + number, facing=1))
@@ -101,7 +107,7 @@ def _officer_and_suspect(shot: Shot) -> tuple[int, int]:
     return (officer, suspect) if officer != suspect else (suspect + 1, suspect)
 
 
-@program("robbery", people=2, place="shop", zoom=1.05, roles={0: {"mask": (26, 26, 30)}})
+@program("robbery", cast=("man", "man"), place="shop", zoom=1.05, masked=True)
 def robbery(shot: Shot, time_s: float) -> list[Item]:
     """A masked figure points a weapon across a counter at somebody with raised hands; a bag of money waits."""
     tremble = 2.5 * wave(time_s, 1.4)
@@ -117,7 +123,7 @@ def robbery(shot: Shot, time_s: float) -> list[Item]:
     return [robber, victim, counter, gun, bag, *bystanders(shot, 2, time_s)]
 
 
-@program("shooting", people=2)
+@program("shooting", cast=("man", "man"))
 def shooting(shot: Shot, time_s: float) -> list[Item]:
     """Somebody fires again and again: muzzle flashes, streaks, a person who goes down."""
     share = time_s / shot.duration

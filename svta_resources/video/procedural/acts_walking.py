@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from svta_resources.video.procedural import gaits
-from svta_resources.video.procedural.bodies import blend
+from svta_resources.video.procedural.bodies import Pose, blend
 from svta_resources.video.procedural.effects import Marks, Spray, Stain
 from svta_resources.video.procedural.pen import ease, wave
 from svta_resources.video.procedural.shot import GROUND, Item, Shot, program
@@ -33,7 +33,14 @@ def running(shot: Shot, time_s: float) -> list[Item]:
     x = across(shot, time_s, 0.78, 0.02 + 0.08 * shot.dice[0])
     body = shot.body(0, gaits.run(time_s), x)
     dust = [
-        Spray((x - shot.way * shot.unit * (0.3 + 0.3 * n), GROUND - 2), 9, (time_s * 2 + n * 0.5) % 1.0, (206, 196, 176), 8, n * 0.3)
+        Spray(
+            (x - shot.way * shot.unit * (0.3 + 0.3 * n), GROUND - 2),
+            9,
+            (time_s * 2 + n * 0.5) % 1.0,
+            (206, 196, 176),
+            8,
+            n * 0.3,
+        )
         for n in range(2)
     ]
     return [body, *dust, *bystanders(shot, 1, time_s)]
@@ -73,8 +80,13 @@ def stumbling_walk(shot: Shot, time_s: float) -> list[Item]:
     """Walk, catch a foot on a stone, lurch forward with flying arms, and again."""
     cycle = (time_s + 0.5 * shot.dice[0]) % 1.1
     lurch = ease(cycle, 0.3, 0.5) * (1 - ease(cycle, 0.75, 1.05))
-    plunge = gaits.Pose(
-        lean=58, head=-24, near_arm=(104 + 30 * wave(time_s, 3), 14), far_arm=(132, 20), near_leg=(52, 46), far_leg=(-40, 38)
+    plunge = Pose(
+        lean=58,
+        head=-24,
+        near_arm=(104 + 30 * wave(time_s, 3), 14),
+        far_arm=(132, 20),
+        near_leg=(52, 46),
+        far_leg=(-40, 38),
     )
     x = across(shot, time_s, 0.34, 0.26)
     body = shot.body(0, blend(gaits.walk(time_s), plunge, lurch), x)
@@ -90,7 +102,7 @@ def shuffling(shot: Shot, time_s: float) -> list[Item]:
     return [Stain("scuffs", x, GROUND, shot.way), body, *bystanders(shot, 1, time_s)]
 
 
-@program("crawling")
+@program("crawling", zoom=1.2)
 def crawling(shot: Shot, time_s: float) -> list[Item]:
     """Crawl on hands and knees."""
     return [shot.body(0, gaits.crawl(time_s), across(shot, time_s, 0.16, 0.36)), *bystanders(shot, 1, time_s)]

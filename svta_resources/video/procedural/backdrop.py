@@ -26,6 +26,7 @@ class Canvas:
     weather: str
     dice: tuple[float, float, float, float]
     night: bool = False
+    road: bool = False  # vehicles drive here
 
     @property
     def left(self) -> float:

@@ -10,7 +10,7 @@ from svta_resources.video.procedural.pen import RGB, Pen, Point, shade, turn
 # lengths as shares of a standing figure's height
 TORSO, THIGH, SHIN, UPPER_ARM, FOREARM = 0.29, 0.23, 0.23, 0.16, 0.15
 HEAD_RADIUS, NECK = 0.095, 0.105
-LEG_WIDTH, ARM_WIDTH, TORSO_WIDTH = 0.105, 0.085, 0.19
+LEG_WIDTH, ARM_WIDTH, TORSO_WIDTH = 0.11, 0.09, 0.23  # broad: clothes must be seen
 
 
 @dataclass(frozen=True)

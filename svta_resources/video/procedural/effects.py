@@ -199,7 +199,7 @@ class Trail:
 
 @dataclass(frozen=True)
 class Marks:
-    """Small signs above somebody: "z" of a sleeper, notes of a dancer, drops of a shaking one, arcs of a turning one."""
+    """Small signs around somebody: "z" of a sleeper, "note" of a dancer, "arc" of somebody who turns."""
 
     kind: str
     at: Point
@@ -225,7 +225,9 @@ class Marks:
             corners = [(x, y - size), (x + size, y - size), (x, y), (x + size, y)]
             pen.line(corners, size * 0.24, (70, 110, 250), glow=True)
         else:
-            pen.line([(x, y), (x, y - size * 1.5), (x + size * 0.6, y - size * 1.2)], size * 0.22, (250, 60, 200), glow=True)
+            pen.line(
+                [(x, y), (x, y - size * 1.5), (x + size * 0.6, y - size * 1.2)], size * 0.22, (250, 60, 200), glow=True
+            )
             pen.circle((x - size * 0.25, y), size * 0.36, (250, 60, 200), glow=True)
 
     def _draw_arcs(self, pen: Pen) -> None:
@@ -254,7 +256,9 @@ class Stain:
     def draw(self, pen: Pen) -> None:
         """Draw it."""
         if self.kind == "drops":
-            pen.dots([(self.x - self.way * step, self.ground + step % 3) for step in range(16, 100, 17)], 5, (190, 16, 24))
+            pen.dots(
+                [(self.x - self.way * step, self.ground + step % 3) for step in range(16, 100, 17)], 5, (190, 16, 24)
+            )
             return
         back = self.x - self.way * 90
         pen.lines([[(self.x, y), (back, y)] for y in (self.ground - 2, self.ground + 2)], 1.4, (70, 62, 58))
@@ -300,5 +304,7 @@ class Weather:
 
     def _fall(self, number: int, speed: float, drift: float) -> Point:
         x = (_spread(number, self.phase) * self.width * 1.2 + drift * self.time) % (self.width * 1.2) - self.width * 0.1
-        y = (_spread(number * 7 + 3, self.phase) * 124 + speed * self.time * (0.8 + 0.4 * _spread(number * 3))) % 124 - 8
+        y = (
+            _spread(number * 7 + 3, self.phase) * 124 + speed * self.time * (0.8 + 0.4 * _spread(number * 3))
+        ) % 124 - 8
         return x, y

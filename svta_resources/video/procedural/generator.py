@@ -1,82 +1,189 @@
-"""`procedural`: frames drawn from a caption. Deterministic, a few hundredths of a second a clip, no weights."""
+"""The procedural generator: caption to frames."""
 
-import math
-from typing import Any
+import hashlib
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from svta_resources.video.generator import GeneratorError
+from svta_resources.video.procedural import camera
+from svta_resources.video.procedural.backdrop import Canvas
+from svta_resources.video.procedural.effects import Weather
+from svta_resources.video.procedural.lexicon import load_lexicon
+from svta_resources.video.procedural.palette import Look, lights, look_of, vehicle_colour
+from svta_resources.video.procedural.pen import RGB, STAGE_HEIGHT, Light, Pen
+from svta_resources.video.procedural.places import PAINTERS, is_indoors
+from svta_resources.video.procedural.programs import PROGRAMS
+from svta_resources.video.procedural.reading import read_caption
+from svta_resources.video.procedural.scene import Figure, Scene, VehicleLook
+from svta_resources.video.procedural.shot import Item, Program, Shot
 
-from svta_resources.errors import SvtaError
-from svta_resources.video.procedural.scene import Scene, parse, rng_for
+if TYPE_CHECKING:
+    import numpy as np
 
-VERSION = 1  # raised when the drawing changes: it is part of the recipe
-CAMERA_ZOOM = {"close": 1.25, "high": 0.85, "handheld": 1.0, "wide": 0.7, "level": 1.0}
-FIGURE_HEIGHT = 0.62  # of the picture's height
+# Part of the recipe: raised when the same caption draws other frames on purpose, so that clips show as stale.
+VERSION = 2
+QUALITY = 6  # of the mp4, 0..10
+MIN_SIZE = 32
+_BLACK: RGB = (26, 26, 30)
+_STREET = "street"
 
 
 class ProceduralGenerator:
-    """Draws clips with skia.
+    """Draws clips from captions on one CPU thread; the same caption and seed give the same frames everywhere."""
 
-    Args:
-        height, width: pixels, even. frames: how many. fps: frames per second.
-    """
-
-    def __init__(self, height: int = 112, width: int = 192, frames: int = 33, fps: int = 15) -> None:
-        if height < 16 or width < 16 or height % 2 or width % 2 or frames < 1 or fps < 1:
-            raise SvtaError(
-                f"procedural clips need even sizes of at least 16 and a frame: got {height}x{width}, {frames}"
+    def __init__(self, height: int = 112, width: int = 192, frames: int = 33, fps: float = 15) -> None:
+        """Set the size of the clips (pixels, even), their number of frames and frames per second."""
+        if height % 2 or width % 2 or min(height, width) < MIN_SIZE:
+            raise GeneratorError(
+                f"Clip size {height}x{width} cannot be used. Set an even height and width >= {MIN_SIZE}."
             )
+        if frames < 1 or fps <= 0:
+            raise GeneratorError(f"{frames} frames at {fps} per second cannot be used. Set frames >= 1 and fps > 0.")
         self.height, self.width, self.frames, self.fps = height, width, frames, fps
 
     def recipe(self) -> dict[str, Any]:
-        """What the user chose; `reads_category` says that the category hint is part of the clip's recipe."""
-        shape = {"height": self.height, "width": self.width, "frames": self.frames, "fps": self.fps}
-        return {"kind": "procedural", "version": VERSION, "quality": 6, "reads_category": True, **shape}
+        """Return what the user chose; `reads_category` says that a clip's recipe includes the category hint."""
+        return {
+            "kind": "procedural",
+            "version": VERSION,
+            "quality": QUALITY,
+            "reads_category": True,
+            "height": self.height,
+            "width": self.width,
+            "frames": self.frames,
+            "fps": self.fps,
+        }
 
     def provenance(self) -> dict[str, Any]:
-        """Library version and machine; recorded, never hashed."""
-        import platform
+        """Return what the frames were drawn with."""
+        return {"device": "cpu", "skia-python": version("skia-python"), "numpy": version("numpy")}
 
-        import skia
+    def scene(self, caption: str, category: str | None = None) -> Scene:
+        """Return what the caption is understood to show; `category` is a hint for a caption without an action."""
+        return read_caption(caption, load_lexicon(), category)
 
-        return {"skia": skia.__version__, "machine": platform.machine(), "device": "cpu"}
+    def generate(self, caption: str, seed: int, *, category: str | None = None) -> "np.ndarray":
+        """Draw the clip: frames (T, H, W, 3) uint8."""
+        return self.draw(self.scene(caption, category), _dice(caption, seed))
 
-    def generate(self, caption: str, seed: int, *, category: str | None = None) -> np.ndarray:
-        """Draw (T, H, W, 3) uint8 RGB."""
-        import skia
+    def draw(self, scene: Scene, dice: tuple[float, ...]) -> "np.ndarray":
+        """Draw a scene; `dice` are 32 numbers in 0..1 that decide what the scene leaves open."""
+        import numpy as np
 
-        scene = parse(caption, seed, category)
-        rng = rng_for(caption, seed + 1)
-        background = self._background(scene, rng)
-        shift, wobble = float(rng.uniform(-0.06, 0.06)), float(rng.uniform(0, 1))
-        surface = skia.Surface(self.width, self.height)
-        frames = np.empty((self.frames, self.height, self.width, 3), np.uint8)
-        for index in range(self.frames):
-            t = index / max(self.frames - 1, 1)
-            self._draw(surface.getCanvas(), scene, background, t, shift, wobble)
-            frames[index] = surface.toarray(colorType=skia.ColorType.kRGBA_8888_ColorType)[:, :, :3]
-        return frames
+        program = PROGRAMS[scene.action]
+        place = _place(scene, program)
+        scene = replace(scene, place=place)
+        shot = self._shot(scene, program, dice)
+        place_light, light = lights(scene, is_indoors(place))
+        scale = self.height / STAGE_HEIGHT
+        margin = int(camera.MARGIN * scale)
+        backdrop = self._backdrop(shot, program.on_road, place_light, scale, margin)
+        pixels = np.zeros((self.height, self.width, 4), np.uint8)
+        pen = Pen(pixels, light, scale)
+        clip = np.empty((self.frames, self.height, self.width, 3), np.uint8)
+        for number in range(self.frames):
+            time_s = number / self.fps
+            across, down = (round(scale * off) for off in camera.shake(scene.camera, time_s, dice[8]))
+            top, left = margin + down, margin + across
+            pixels[:] = backdrop[top : top + self.height, left : left + self.width]
+            pen.shift(-across, -down)
+            for item in sorted(self._items(shot, program, time_s), key=lambda item: item.depth):
+                item.draw(pen)
+            clip[number] = pixels[..., :3]
+        return _with_grain(clip, camera.NOISES.get(scene.camera, 0), dice)
 
-    def _background(self, scene: Scene, rng: np.random.Generator) -> Any:
-        import skia
+    def _items(self, shot: Shot, program: Program, time_s: float) -> list[Item]:
+        items = program.frame(shot, time_s)
+        scene = shot.scene
+        if scene.weather in ("rain", "snow") and not is_indoors(scene.place or _STREET):
+            items.append(Weather(scene.weather, shot.width, time_s, shot.dice[5]))
+        if scene.camera in ("cctv", "dashcam"):
+            items.append(camera.Overlay(scene.camera, shot.width, time_s, _clock(scene, shot.dice[6])))
+        return items
 
-        from svta_resources.video.procedural.places import draw_place
+    def _shot(self, scene: Scene, program: Program, dice: tuple[float, ...]) -> Shot:
+        return Shot(
+            scene=scene,
+            looks=_cast(scene, program, dice),
+            vehicles=_vehicles(scene, program, dice),
+            width=self.width * STAGE_HEIGHT / self.height,
+            duration=self.frames / self.fps,
+            way=1 if dice[9] < 0.5 else -1,
+            dice=dice[:8],
+            zoom=program.zoom * camera.ZOOMS[scene.camera],
+        )
 
-        surface = skia.Surface(self.width, self.height)
-        draw_place(surface.getCanvas(), scene.place, self.width, self.height, rng)
-        return surface.makeImageSnapshot()
+    def _backdrop(self, shot: Shot, on_road: bool, light: Light, scale: float, margin: int) -> "np.ndarray":
+        """Paint the place once, with a margin for a shaking camera."""
+        import numpy as np
 
-    def _draw(self, canvas: Any, scene: Scene, background: Any, t: float, shift: float, wobble: float) -> None:
-        from svta_resources.video.procedural.actions import ACTIONS, Stage
-        from svta_resources.video.procedural.figures import Painter
-        from svta_resources.video.procedural.places import GROUND, draw_air
+        pixels = np.full((self.height + 2 * margin, self.width + 2 * margin, 4), 255, np.uint8)
+        pen = Pen(pixels, light, scale, margin, margin)
+        place = shot.scene.place or _STREET
+        weather = "clear" if is_indoors(place) else shot.scene.weather
+        PAINTERS[place](Canvas(pen, shot.width, weather, _four(shot.dice[:4]), shot.scene.light == "night", on_road))
+        return pixels
 
-        canvas.save()
-        if scene.camera == "handheld":
-            shake = 2 * math.pi * (2.3 * t + wobble)
-            canvas.translate(0.012 * self.width * math.sin(shake), 0.015 * self.height * math.cos(1.7 * shake))
-        canvas.drawImage(background, 0, 0)
-        unit, ground = FIGURE_HEIGHT * CAMERA_ZOOM[scene.camera] * self.height, GROUND * self.height
-        painter = Painter(canvas, self.width, unit, ground)
-        ACTIONS[scene.action](Stage(canvas, painter, scene, self.width, unit, ground, shift), t)
-        draw_air(canvas, scene.time, scene.weather, self.width, self.height, t)
-        canvas.restore()
+
+def _dice(caption: str, seed: int) -> tuple[float, ...]:
+    """Turn caption and seed into 32 numbers in 0..1, the same in every process and on every machine."""
+    numbers: list[float] = []
+    for block in range(4):
+        digest = hashlib.sha256(f"{block}\x1f{seed}\x1f{caption}".encode()).digest()
+        numbers += [int.from_bytes(digest[at : at + 4], "big") / 2**32 for at in range(0, 32, 4)]
+    return tuple(numbers)
+
+
+def _four(numbers: tuple[float, ...]) -> tuple[float, float, float, float]:
+    first, second, third, fourth = numbers
+    return first, second, third, fourth
+
+
+def _place(scene: Scene, program: Program) -> str:
+    if program.fixed_place:
+        return program.fixed_place
+    place = scene.place or program.place
+    return "road" if program.on_road and is_indoors(place) else place
+
+
+def _cast(scene: Scene, program: Program, dice: tuple[float, ...]) -> tuple[Look, ...]:
+    """Dress the caption's people and add those whom the program needs."""
+    figures = list(scene.figures)
+    for kind in program.needs:
+        if all(figure.kind != kind for figure in figures):
+            figures.append(Figure(kind))
+    for kind in program.cast[len(figures) :]:
+        figures.append(Figure(kind))
+    looks = [look_of(figure, _four(dice[10 + who : 14 + who])) for who, figure in enumerate(figures)]
+    if program.masked and looks and looks[0].mask is None:
+        looks[0] = replace(looks[0], mask=_BLACK, hat=looks[0].hat or _BLACK)
+    return tuple(looks)
+
+
+def _vehicles(scene: Scene, program: Program, dice: tuple[float, ...]) -> tuple[tuple[str, RGB], ...]:
+    """Paint the caption's vehicles and add those that the program needs."""
+    named = list(scene.vehicles)
+    own = [VehicleLook(kind) for kind in program.vehicles]
+    looks = [*own, *named] if program.own_vehicles else [*named, *own[len(named) :]]
+    return tuple((look.kind, vehicle_colour(look, dice[20 + number])) for number, look in enumerate(looks))
+
+
+def _clock(scene: Scene, dice: float) -> int:
+    """Choose a time of day (seconds since midnight) that fits the light."""
+    hours = {"morning": 7, "day": 13, "dusk": 19, "night": 23}[scene.light]
+    return hours * 3600 + int(dice * 3600)
+
+
+def _with_grain(clip: "np.ndarray", amplitude: int, dice: tuple[float, ...]) -> "np.ndarray":
+    """Add a camera's grain in place: four noise pictures in turn."""
+    if not amplitude:
+        return clip
+    import numpy as np
+
+    random = np.random.Generator(np.random.PCG64(int(dice[31] * 2**32)))
+    noise = random.integers(-amplitude, amplitude + 1, (4, *clip.shape[1:3], 1), dtype=np.int8).view(np.uint8)
+    np.clip(clip, amplitude, 255 - amplitude, out=clip)  # so that adding modulo 256 never wraps around
+    for number in range(len(clip)):
+        clip[number] += noise[number % 4]
+    return clip

@@ -139,7 +139,9 @@ def load_lexicon(path: Path = LEXICON_FILE) -> Lexicon:
     """Read a lexicon file."""
     import yaml
 
-    data: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    data: dict[str, Any] = yaml.load(
+        path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
     irregular = data["irregular"]
 
     def plain(section: str) -> Vocabulary:
@@ -162,7 +164,7 @@ def load_lexicon(path: Path = LEXICON_FILE) -> Lexicon:
         actions=actions,
         action_order=tuple(data["actions"]),
         counts=data["counts"],
-        couples=frozenset(tuple_text for tuple_text in data["couples"]),
+        couples=frozenset(data["couples"]),
         combine=tuple(tuple(rule) for rule in data["combine"]),
         categories=data["categories"],
         **{section: plain(section) for section in sections},

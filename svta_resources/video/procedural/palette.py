@@ -28,7 +28,7 @@ _OLD_HAIR: RGB = (206, 206, 208)
 _BLOND: RGB = (228, 190, 98)
 _VEHICLES: dict[str, RGB] = {"taxi": (250, 204, 20), "police-car": (238, 240, 246)}
 
-SIZES = {"boy": 0.72, "girl": 0.7, "old-man": 0.94, "old-woman": 0.9, "woman": 0.95, "nurse": 0.95}
+SIZES = {"boy": 0.8, "girl": 0.78, "old-man": 0.94, "old-woman": 0.9, "woman": 0.95, "nurse": 0.95}
 _LONG_HAIRED = frozenset({"woman", "girl", "old-woman", "nurse"})
 
 
@@ -77,7 +77,9 @@ def _in_service(look: Look, figure: Figure) -> Look:
         navy: RGB = (24, 38, 96)
         return replace(look, top=look.top if figure.top else navy, bottom=(18, 24, 52), hat=look.hat or navy)
     if figure.kind == "firefighter":
-        return replace(look, top=look.top if figure.top else (196, 152, 40), bottom=(70, 60, 40), hat=look.hat or (190, 24, 24))
+        return replace(
+            look, top=look.top if figure.top else (196, 152, 40), bottom=(70, 60, 40), hat=look.hat or (190, 24, 24)
+        )
     if figure.kind == "nurse" and not figure.top:
         return replace(look, top=(240, 246, 248), bottom=(226, 234, 238))
     return look

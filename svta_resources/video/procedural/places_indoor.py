@@ -51,7 +51,8 @@ def living_room(canvas: Canvas) -> None:
     canvas.pen.rect(70, 52, 80, 76, (50, 94, 104))
     canvas.pen.rect(146, 52, 156, 76, (50, 94, 104))
     canvas.pen.line([(canvas.width - 14, 74), (canvas.width - 14, 26)], 2, (80, 60, 40))
-    canvas.pen.poly([(canvas.width - 24, 30), (canvas.width - 19, 14), (canvas.width - 9, 14), (canvas.width - 4, 30)], (255, 236, 170), glow=canvas.night)  # fmt: skip
+    lamp = [(canvas.width - across, y) for across, y in ((24, 30), (19, 14), (9, 14), (4, 30))]
+    canvas.pen.poly(lamp, (255, 236, 170), glow=canvas.night)
 
 
 def bedroom(canvas: Canvas) -> None:
@@ -85,12 +86,15 @@ def corridor(canvas: Canvas) -> None:
     """A hall in perspective with doors on both sides."""
     canvas.wall((234, 224, 200), BOTTOM)
     middle = canvas.width / 2
-    canvas.pen.poly([(canvas.left, BOTTOM), (middle - 26, 58), (middle + 26, 58), (canvas.right, BOTTOM)], (170, 132, 112))
+    canvas.pen.poly(
+        [(canvas.left, BOTTOM), (middle - 26, 58), (middle + 26, 58), (canvas.right, BOTTOM)], (170, 132, 112)
+    )
     canvas.pen.rect(middle - 26, 14, middle + 26, 58, (212, 200, 174))
     canvas.pen.rect(middle - 9, 24, middle + 9, 58, (136, 92, 60))
     for side in (-1, 1):
         for near, far, top, low in ((84, 62, -8, 92), (52, 38, 6, 74)):
-            canvas.pen.poly([(middle + side * near, top), (middle + side * far, top + 10), (middle + side * far, low - 12), (middle + side * near, low)], (136, 92, 60))  # fmt: skip
+            corners = ((near, top), (far, top + 10), (far, low - 12), (near, low))
+            canvas.pen.poly([(middle + side * across, y) for across, y in corners], (136, 92, 60))
     canvas.pen.rect(middle - 12, 0, middle + 12, 5, (255, 252, 230))
 
 
@@ -122,7 +126,9 @@ def subway(canvas: Canvas) -> None:
 def bus(canvas: Canvas) -> None:
     """Inside a bus: windows, seats, poles."""
     canvas.wall((216, 220, 206))
-    canvas.repeat(50, lambda x: canvas.pen.rect(x + 3, 8, x + 46, 42, (30, 40, 70) if canvas.night else (170, 210, 230)))
+    canvas.repeat(
+        50, lambda x: canvas.pen.rect(x + 3, 8, x + 46, 42, (30, 40, 70) if canvas.night else (170, 210, 230))
+    )
     canvas.ground((86, 88, 98), _FLOOR, outdoors=False)
     canvas.repeat(50, lambda x: canvas.pen.rect(x + 8, 46, x + 36, 76, (40, 70, 170)))
     canvas.repeat(50, lambda x: canvas.pen.rect(x + 42, -12, x + 44.5, 84, (250, 210, 30)))

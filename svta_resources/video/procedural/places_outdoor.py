@@ -16,16 +16,24 @@ def street(canvas: Canvas) -> None:
     tops = (4, 16, -2, 12, 6)
     for number in range(int(canvas.width / 44) + 2):
         front = _FRONTS[(number + first) % len(_FRONTS)]
-        canvas.building(number * 44 - 10 - 20 * canvas.dice[1], 43, tops[(number + first) % len(tops)], front, HORIZON + 10)
+        canvas.building(
+            number * 44 - 10 - 20 * canvas.dice[1], 43, tops[(number + first) % len(tops)], front, HORIZON + 10
+        )
     canvas.ground(_PAVING, HORIZON + 10)
     canvas.tiles(shade(_PAVING, 0.85), HORIZON + 10, 24)
+    if canvas.road:
+        canvas.pen.rect(canvas.left, HORIZON + 17, canvas.right, BOTTOM, _ASPHALT)
+        canvas.pen.rect(canvas.left, HORIZON + 15, canvas.right, HORIZON + 17, (206, 206, 202))
+        canvas.dashes(90)
     canvas.lamp(canvas.width * (0.08 if canvas.dice[2] < 0.5 else 0.92), HORIZON + 14)
 
 
 def road(canvas: Canvas) -> None:
     """A wide road with lanes between green verges."""
     canvas.sky()
-    canvas.pen.poly([(-12, 62), (30, 44), (80, 58), (130, 40), (canvas.right, 56), (canvas.right, 66), (-12, 66)], (122, 150, 116))
+    canvas.pen.poly(
+        [(-12, 62), (30, 44), (80, 58), (130, 40), (canvas.right, 56), (canvas.right, 66), (-12, 66)], (122, 150, 116)
+    )
     canvas.ground((120, 160, 84), 58)
     canvas.pen.rect(canvas.left, 66, canvas.right, 70, (196, 198, 200))
     canvas.pen.rect(canvas.left, 70, canvas.right, BOTTOM, _ASPHALT)
@@ -109,7 +117,10 @@ def beach(canvas: Canvas) -> None:
     canvas.pen.circle((canvas.width * (0.2 + 0.6 * canvas.dice[0]), 20), 9, (255, 244, 170))
     x = canvas.width * 0.92
     canvas.pen.line([(x, 76), (x - 3, 40), (x - 8, 18)], 4, (132, 92, 54))
-    leaves = [[(x - 8, 18), (x - 8 + across, 18 + down)] for across, down in ((-20, 4), (-14, -10), (6, -12), (16, 2), (10, 14))]
+    leaves = [
+        [(x - 8, 18), (x - 8 + across, 18 + down)]
+        for across, down in ((-20, 4), (-14, -10), (6, -12), (16, 2), (10, 14))
+    ]
     canvas.pen.lines(leaves, 4, (50, 140, 60))
 
 
@@ -164,7 +175,9 @@ def market(canvas: Canvas) -> None:
     for number in range(int(canvas.width / 52) + 2):
         x, paint = number * 52 - 14, awnings[(number + int(canvas.dice[0] * 4)) % 4]
         canvas.pen.rect(x, 20, x + 48, 32, paint)
-        canvas.pen.polys([[(x + s, 20), (x + s + 6, 20), (x + s + 6, 32), (x + s, 32)] for s in (6, 20, 34)], (250, 250, 246))
+        canvas.pen.polys(
+            [[(x + s, 20), (x + s + 6, 20), (x + s + 6, 32), (x + s, 32)] for s in (6, 20, 34)], (250, 250, 246)
+        )
         canvas.pen.rect(x + 2, 56, x + 46, 72, (150, 104, 60))
         canvas.pen.dots([(x + 8 + n * 8, 54) for n in range(5)], 7, awnings[(number + 2) % 4])
 

@@ -17,6 +17,7 @@ _WEARING = frozenset({"in", "wearing", "wears", "wore", "dressed", "wear"})
 _MASKED = frozenset({"masked", "hooded"})
 _OTHER = frozenset({"another", "other", "second"})
 _ON_FOOT = frozenset({"standing", "walking"})
+_PASSIVE = frozenset({"is", "are", "was", "were", "gets", "got", "been", "being"})
 _LONG = {"coat": "coat", "dress": "dress"}
 
 
@@ -129,7 +130,15 @@ def _figures(tokens: list[Token], lexicon: Lexicon) -> tuple[Figure, ...]:
             figures += [figure] * mention.count
         else:
             figures[same] = _merge(figures[same], figure)
+    if len(figures) > 1 and _is_passive(tokens, mentions):
+        figures[0], figures[1] = figures[1], figures[0]
     return tuple(figures[:MAX_FIGURES])
+
+
+def _is_passive(tokens: list[Token], mentions: list[_Mention]) -> bool:
+    """Tell whether the second person acts on the first ("a woman is robbed by a man"): who acts comes first."""
+    between = [token.word for token in tokens[mentions[0].start : mentions[1].start if len(mentions) > 1 else None]]
+    return "by" in between and bool(_PASSIVE & set(between))
 
 
 def _mentions(tokens: list[Token], lexicon: Lexicon) -> list[_Mention]:

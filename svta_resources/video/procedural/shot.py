@@ -1,7 +1,7 @@
 """What a motion program is given and how programs are found by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from svta_resources.video.procedural.bodies import Body, Pose
@@ -11,7 +11,7 @@ from svta_resources.video.procedural.scene import Scene
 from svta_resources.video.procedural.vehicles import Vehicle
 
 GROUND = 104.0  # where people stand, in stage units (the frame is 112 high)
-MAN_HEIGHT = 68.0
+MAN_HEIGHT = 76.0
 
 
 class Item(Protocol):
@@ -85,22 +85,27 @@ class Program:
     """A motion: draws the items of a shot at a time in seconds.
 
     Attributes:
-        people: how many it needs; more that the caption names become bystanders, unless it takes `all_people`.
-        vehicles: kinds it needs when the caption names none (or fewer).
-        place: where it happens when the caption does not say. on_road: needs a place that vehicles can reach.
-        look: clothes and masks of the first people that belong to the role when the caption names none.
+        cast: kinds of people it needs; the caption's people come first and fill it up from the left. Further ones
+            become bystanders, unless it takes `all_people`.
+        needs: kinds of people that must be among them ("police").
+        vehicles: kinds it needs when the caption names fewer. own_vehicles: its own come before the caption's.
+        place: where it happens when the caption does not say. fixed_place: where it always happens.
+        on_road: vehicles take part, so it never happens in a room.
+        masked: the first person wears a mask when the caption names none.
     """
 
     name: str
     frame: Frame
-    people: int = 1
+    cast: tuple[str, ...] = ("man",)
+    needs: tuple[str, ...] = ()
     vehicles: tuple[str, ...] = ()
+    own_vehicles: bool = False
     place: str = "street"
+    fixed_place: str | None = None
     zoom: float = 1.0
     on_road: bool = False
     all_people: bool = False
-    fixed_place: str | None = None
-    roles: dict[int, dict[str, Any]] = field(default_factory=dict)
+    masked: bool = False
 
 
 PROGRAMS: dict[str, Program] = {}

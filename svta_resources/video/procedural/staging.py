@@ -17,7 +17,7 @@ def carried(shot: Shot, body: Body, who: int = 0) -> list[Item]:
     things = shot.scene.things
     if who:
         return []
-    kind = next((kind for kind in ("umbrella", "bag", "phone") if kind in things), None)
+    kind: str | None = next((kind for kind in ("umbrella", "bag", "phone") if kind in things), None)
     if kind is None and "cane" in things:
         kind = "stick"
     return [Held(kind, body.hand, body.forearm, shot.unit, body.depth + 0.01)] if kind else []
@@ -32,4 +32,3 @@ def bystanders(shot: Shot, first: int, time_s: float) -> list[Item]:
         pose = gaits.breathe(time_s + number, gaits.LOOK_ON)
         items.append(shot.body(who, pose, x, 92 + 2 * number, facing=1 if left else -1))
     return items
-

@@ -80,7 +80,9 @@ def _bag(thing: Held, pen: Pen) -> None:
     x, y = thing.at
     size = thing.size
     colour = thing.colour or (150, 84, 40)
-    pen.line([(x - 0.06 * size, y + 0.1 * size), (x, y), (x + 0.06 * size, y + 0.1 * size)], 0.025 * size, shade(colour, 0.6))
+    pen.line(
+        [(x - 0.06 * size, y + 0.1 * size), (x, y), (x + 0.06 * size, y + 0.1 * size)], 0.025 * size, shade(colour, 0.6)
+    )
     pen.poly(
         [(x - 0.13 * size, y + 0.27 * size), (x - 0.1 * size, y + 0.09 * size), (x + 0.1 * size, y + 0.09 * size),
          (x + 0.13 * size, y + 0.27 * size)],
@@ -117,7 +119,10 @@ def _hose(thing: Held, pen: Pen) -> None:
 
 def _box(thing: Held, pen: Pen) -> None:
     corners = ((-0.14, -0.12), (0.14, -0.12), (0.14, 0.12), (-0.14, 0.12))
-    pen.poly([(thing.at[0] + a * thing.size, thing.at[1] + b * thing.size) for a, b in corners], thing.colour or (196, 150, 92))
+    pen.poly(
+        [(thing.at[0] + a * thing.size, thing.at[1] + b * thing.size) for a, b in corners],
+        thing.colour or (196, 150, 92),
+    )
 
 
 _HELD = {
@@ -198,7 +203,11 @@ def _shelf(thing: Placed, pen: Pen) -> None:
     for row in range(4):
         low = 0.08 + row * 0.38
         taken = thing.state > 0 and row == 2
-        boxes = [thing.corners(-0.42 + n * 0.22, low, -0.26 + n * 0.22, low + 0.24) for n in range(4) if not (taken and n == 3)]
+        boxes = [
+            thing.corners(-0.42 + n * 0.22, low, -0.26 + n * 0.22, low + 0.24)
+            for n in range(4)
+            if not (taken and n == 3)
+        ]
         pen.polys(boxes, goods[row])
         pen.line([thing.at(-0.5, low - 0.03), thing.at(0.5, low - 0.03)], 1.0, (110, 84, 56))
 
@@ -230,7 +239,10 @@ def _bin(thing: Placed, pen: Pen) -> None:
 
 
 def _heap(thing: Placed, pen: Pen) -> None:
-    pen.poly([thing.at(-0.9, 0), thing.at(-0.5, 0.4), thing.at(0.1, 0.55), thing.at(0.6, 0.32), thing.at(0.95, 0)], (70, 52, 40))
+    pen.poly(
+        [thing.at(-0.9, 0), thing.at(-0.5, 0.4), thing.at(0.1, 0.55), thing.at(0.6, 0.32), thing.at(0.95, 0)],
+        (70, 52, 40),
+    )
     pen.polys([thing.corners(-0.6, 0, -0.15, 0.34), thing.corners(0.0, 0, 0.5, 0.4)], (146, 104, 60))
 
 
@@ -257,7 +269,11 @@ def _puddle(thing: Placed, pen: Pen) -> None:
 
 def _ladder(thing: Placed, pen: Pen) -> None:
     rungs = [[thing.at(-0.16, 0.2 + 0.28 * n), thing.at(0.16, 0.2 + 0.28 * n)] for n in range(8)]
-    pen.lines([[thing.at(-0.18, 0), thing.at(-0.18, 2.5)], [thing.at(0.18, 0), thing.at(0.18, 2.5)], *rungs], 1.8, (220, 190, 60))
+    pen.lines(
+        [[thing.at(-0.18, 0), thing.at(-0.18, 2.5)], [thing.at(0.18, 0), thing.at(0.18, 2.5)], *rungs],
+        1.8,
+        (220, 190, 60),
+    )
 
 
 def _trampoline(thing: Placed, pen: Pen) -> None:
@@ -281,7 +297,10 @@ def _graffiti(thing: Placed, pen: Pen) -> None:
 
 
 def _chair(thing: Placed, pen: Pen) -> None:
-    pen.polys([thing.corners(-0.3, 0, -0.2, 1.0), thing.corners(0.24, 0, 0.34, 0.45), thing.corners(-0.3, 0.42, 0.36, 0.54)], thing.colour)
+    pen.polys(
+        [thing.corners(-0.3, 0, -0.2, 1.0), thing.corners(0.24, 0, 0.34, 0.45), thing.corners(-0.3, 0.42, 0.36, 0.54)],
+        thing.colour,
+    )
 
 
 def _trolley(thing: Placed, pen: Pen) -> None:
@@ -300,7 +319,8 @@ def _dog(thing: Placed, pen: Pen) -> None:
         return thing.x + way * across * size, thing.ground - above * size
 
     legs = [
-        [spot(hip, 0.45), spot(hip + side * swing, 0.0)] for hip, side in ((-0.42, 1), (-0.3, -1), (0.32, -1), (0.44, 1))
+        [spot(hip, 0.45), spot(hip + side * swing, 0.0)]
+        for hip, side in ((-0.42, 1), (-0.3, -1), (0.32, -1), (0.44, 1))
     ]
     pen.lines(legs, 0.13 * size, shade(thing.colour, 0.75))
     pen.line([spot(-0.4, 0.55), spot(0.4, 0.58)], 0.3 * size, thing.colour)

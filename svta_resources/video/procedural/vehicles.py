@@ -48,7 +48,7 @@ TWO_WHEELED = frozenset({"motorcycle", "bicycle"})
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A vehicle on the stage: `x` is its middle, `tilt` turns it clockwise in degrees, `crumple` 0..1 dents its front."""
+    """A vehicle on the stage: `x` is its middle, `tilt` in degrees turns it clockwise, `crumple` 0..1 dents it."""
 
     kind: str
     colour: RGB

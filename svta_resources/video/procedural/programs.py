@@ -1,0 +1,26 @@
+"""Every motion program: importing the modules registers them."""
+
+from svta_resources.video.procedural import (
+    acts_body,
+    acts_everyday,
+    acts_fire,
+    acts_mishaps,
+    acts_theft,
+    acts_vehicles,
+    acts_violence,
+    acts_walking,
+)
+from svta_resources.video.procedural.shot import PROGRAMS
+
+MODULES = (
+    acts_body,
+    acts_everyday,
+    acts_fire,
+    acts_mishaps,
+    acts_theft,
+    acts_vehicles,
+    acts_violence,
+    acts_walking,
+)
+
+__all__ = ["MODULES", "PROGRAMS"]
