@@ -97,6 +97,7 @@ def _progress(todo: list[Step]) -> Iterator[_Show]:
     """A bar over all runs with the time that is left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.table import Column
     from rich.text import Text
 
     clock = Steps([step.job for step in todo], FIRST_GUESS_S)
@@ -105,7 +106,13 @@ def _progress(todo: list[Step]) -> Iterator[_Show]:
         def render(self, task: Task) -> Text:
             return Text("" if task.finished else f"about {clock.eta_s():.0f} s left")
 
-    columns = (BarColumn(24), MofNCompleteColumn(), Left(), TextColumn("{task.description}"))
+    # The description comes last and is cut where the terminal ends; the other columns keep their width.
+    columns = (
+        BarColumn(24),
+        MofNCompleteColumn(),
+        Left(table_column=Column(no_wrap=True, min_width=17)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+    )
     with Progress(*columns, console=Console(highlight=False)) as progress:
         yield _Show(progress, progress.add_task("starting Dagster", total=len(todo)), clock)
 

@@ -61,6 +61,8 @@ class Runner:
             )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         if not result.success:
             where = f"{job} of {partition}" if partition else job
             raise RunFailed(f"run {run_id[:8]} ({where}) failed in {_reason(result)}")
@@ -68,6 +70,12 @@ class Runner:
     def _hear(self, entry: Any) -> None:
         if self._say and entry.dagster_event is None and entry.user_message:
             self._say(entry.user_message.strip())
+
+
+def _was_interrupted(result: Any) -> bool:
+    failures = (event for event in result.all_events if event.is_step_failure)
+    errors = (event.event_specific_data.error for event in failures)
+    return any(_cause(error).cls_name == "DagsterExecutionInterruptedError" for error in errors if error)
 
 
 def _reason(result: Any) -> str:
@@ -85,19 +93,24 @@ def _innermost(error: Any) -> str:
     """Message of the first cause. Errors of our own say what to do; others keep their class and point to the log."""
     if error is None:
         return "no message; `svta ui` shows the run"
-    while error.cause is not None:
-        error = error.cause
+    error = _cause(error)
     named = re.match(rf"(?P<module>[\w.]*?)\.?{re.escape(error.cls_name or '')}: ", error.message)
     if named and named["module"].startswith("svta_"):
         return str(error.message[named.end() :])
     return f"{error.message.strip()}. `svta ui` shows the run with its traceback"
 
 
+def _cause(error: Any) -> Any:
+    while error.cause is not None:
+        error = error.cause
+    return error
+
+
 def _instance(dagster: Any, folder: Path) -> "dg.DagsterInstance":
     """The instance in `folder` as the UI knows it, but for the capture of stdout and stderr.
 
-    Dagster captures them through three helper processes a step; here the terminal shows both, they cost a third of a
-    short run, and they meet Ctrl-C with tracebacks.
+    Dagster captures them through helper processes at every run; here the terminal shows both, and the helpers cost a
+    second a run, stand between a progress bar and its terminal, and meet Ctrl-C with tracebacks.
     """
     from dagster._core.instance.ref import InstanceRef
 

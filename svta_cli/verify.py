@@ -27,4 +27,6 @@ def command(ctx: click.Context) -> None:
         click.echo(f"next: svta regen {category} --mode missing   # makes the same clips again under the same names")
     if any(problem.kind == "without a recipe card" for problem in found.problems):
         click.echo("next: run the mode that was killed again, which adds the cards; `svta gc` removes what stays")
+    if not found.categories and any(problem.kind == "release" for problem in found.problems):
+        click.echo("next: put the lost objects back from a copy, or work with a newer release: `svta release`")
     ctx.exit(1)

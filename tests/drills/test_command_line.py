@@ -25,17 +25,18 @@ def test_a_category_is_made_by_the_documented_command(filled_home: DrillHome) ->
     catalog = filled_home.work.catalog
     assert catalog.read("descriptions", "fighting")["caption"].n_unique() == 40
     clips = catalog.read("clips", "fighting")
-    assert dict(clips["status"].value_counts().iter_rows()) == {"accepted": 40}
+    assert clips["pair_id"].n_unique() == clips.height == 40
+    assert clips.filter(status="accepted").height >= 36, "the gates reject only what stands still or is black"
     on_disk = filled_home.files("fighting")
     assert {row["uri"].rsplit("/", 1)[-1]: row["sha256"] for row in clips.iter_rows(named=True)} == on_disk
     labels = catalog.read("labels", "fighting")
     assert labels["is_anomaly"].all()
-    assert labels["clip_id"].null_count() == 0
+    assert set(labels["clip_id"].drop_nulls()) == set(clips.filter("current")["clip_id"])
 
 
 def test_the_release_is_read_without_dagster(filled_home: DrillHome) -> None:
     everything = open_release(filled_home.path, split="all").frame
-    assert everything.height == 80
+    assert everything.height == filled_home.work.catalog.read("clips")["current"].sum()
     for (_, category), group in everything.group_by("kind", "final_category"):
         held = {split: group.filter(split=split).height for split in ("train", "val", "test")}
         assert held == targets(group.height), category
@@ -106,8 +107,7 @@ def test_three_categories_in_three_runs(filled_home: DrillHome, tmp_path: Path) 
     assert home.materialize("llm_descriptions,videos,labels", "falling").returncode == 0
     assert home.materialize("clusters,splits").returncode == 0
     release = open_release(home.path, split="all").frame
-    assert dict(release["category"].value_counts().iter_rows()) == dict.fromkeys(
-        ["fighting", "falling", "normal-00"], 40
-    )
+    assert set(release["category"]) == {"fighting", "falling", "normal-00"}
+    assert release.height == home.work.catalog.read("clips")["current"].sum()
     before = open_release(filled_home.path, split="all").frame.select("pair_id", pl.col("split").alias("before"))
     assert release.join(before, on="pair_id").filter(pl.col("split") != pl.col("before")).height == 0

@@ -38,6 +38,7 @@ def test_the_answers_are_right(filled_home: DrillHome) -> None:
     filled_home.work.refresh()
     progress = next(sql for title, sql in QUERIES.items() if title.startswith("How far"))
     rows = query(filled_home.path, progress)
-    assert rows.rows() == [("fighting", 40, 40, 0), ("normal-00", 40, 40, 0)]
+    assert rows.select("category", "pairs").rows() == [("fighting", 40), ("normal-00", 40)]
+    assert (rows["with_clip"] + rows["rejected"]).to_list() == [40, 40]
     splits = query(filled_home.path, next(sql for title, sql in QUERIES.items() if title.startswith("How is each")))
-    assert int(splits.select("train", "val", "test").sum_horizontal().sum()) == 80
+    assert int(splits.select("train", "val", "test").sum_horizontal().sum()) == int(rows["with_clip"].sum())
