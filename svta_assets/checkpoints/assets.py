@@ -40,7 +40,7 @@ def model_checkpoints(
     from svta_assets.checkpoints.training import TrainingRequest, train_model
 
     work = prepare_workspace(home.open())
-    watch = Stopwatch(work, context.run_id, "model_checkpoints", context.partition_key)
+    watch = Stopwatch(work, context.run.run_id, "model_checkpoints", context.partition_key)
     request = TrainingRequest(context.partition_key, config.release, config.seed, config.shuffle_captions)
     rows, trained = train_model(work, request, config.retrain, context.log.info)
     watch.record(rows.height)

@@ -23,7 +23,7 @@ from svta_resources.home import HomeResource
 )
 def clusters(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     work = prepare_workspace(home.open())
-    watch = Stopwatch(work, context.run_id, "clusters")
+    watch = Stopwatch(work, context.run.run_id, "clusters")
     categories, assignments = organize_labels(work)
     watch.record(assignments.height)
     return result(assignments, _metadata(categories))

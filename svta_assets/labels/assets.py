@@ -30,8 +30,8 @@ def labels(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Material
     from svta_assets.labels.facts import label_category
 
     work = prepare_workspace(home.open())
-    watch = Stopwatch(work, context.run_id, "labels", context.partition_key)
-    labelled = label_category(work, context.partition_key, context.run_id)
+    watch = Stopwatch(work, context.run.run_id, "labels", context.partition_key)
+    labelled = label_category(work, context.partition_key, context.run.run_id)
     rows = labelled.rows
     watch.record(rows.height, tokens=labelled.tokens)
     origins = dict(rows["name_origin"].value_counts(sort=True).iter_rows())

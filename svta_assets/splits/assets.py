@@ -25,7 +25,7 @@ def splits(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Material
     from svta_assets.splits.release import write_splits_and_release
 
     work = prepare_workspace(home.open())
-    watch = Stopwatch(work, context.run_id, "splits")
+    watch = Stopwatch(work, context.run.run_id, "splits")
     require(work, [label_review(work), taxonomy_approval(work)])
     written = write_splits_and_release(work)
     watch.record(written.rows.height)

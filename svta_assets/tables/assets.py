@@ -34,7 +34,7 @@ def eval_tables(
     from svta_assets.tables.render import write_tables
 
     work = prepare_workspace(home.open())
-    watch = Stopwatch(work, context.run_id, "eval_tables", context.partition_key)
+    watch = Stopwatch(work, context.run.run_id, "eval_tables", context.partition_key)
     rows = evaluate_model(work, context.partition_key, config.release)
     tables = write_tables(work)
     watch.record(rows.height)

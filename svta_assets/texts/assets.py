@@ -26,7 +26,7 @@ def raw_texts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mater
     from svta_assets.texts.collect import collect_texts
 
     work = prepare_workspace(home.open())
-    watch = Stopwatch(work, context.run_id, "raw_texts")
+    watch = Stopwatch(work, context.run.run_id, "raw_texts")
     folder = os.environ.get("SVTA_SOURCES_DIR")
     settled = dict(work.catalog.read("clips").select("pair_id", "category").iter_rows())
     collected = collect_texts(Path(folder) if folder else None, work.embedder().encode, settled)
@@ -66,8 +66,8 @@ def llm_descriptions(context: dg.AssetExecutionContext, home: HomeResource) -> d
 
     work = prepare_workspace(home.open())
     category = context.partition_key
-    watch = Stopwatch(work, context.run_id, "llm_descriptions", category)
-    described = describe_category(work, category, context.run_id)
+    watch = Stopwatch(work, context.run.run_id, "llm_descriptions", category)
+    described = describe_category(work, category, context.run.run_id)
     watch.record(described.rows.height, tokens=described.tokens)
     origins = dict(described.rows["origin"].value_counts(sort=True).iter_rows())
     examples = [f"- {caption}" for caption in described.rows["caption"].head(5)]

@@ -58,7 +58,7 @@ def materialize_category(context: Any, work: Workspace, category: str, config: V
     from svta_assets.videos.produce import Eta, produce, resident_pool
     from svta_assets.videos.sizes import confirm_size
 
-    watch = Stopwatch(work, context.run_id, "videos", category)
+    watch = Stopwatch(work, context.run.run_id, "videos", category)
     mode = Mode(config.mode.value)
     confirm_size(work, category, mode, config.only or None, config.confirm)
     eta = Eta(context.log.info, f"videos {category}")

@@ -1,6 +1,7 @@
 """Homes for tests of the command: real clips of a few pixels, labels' results and a release, all in milliseconds."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from svta_assets.splits.release import write_splits_and_release
 from svta_cli.main import run
 from svta_resources.profiles import Home
 from tests.stages.toy_category import CATEGORY, ToyCategory
+from tests.toy_home import DrillHome
 
 CAPTIONS = {f"p{n}": f"House {n} burns." for n in range(12)}
 
@@ -55,8 +57,16 @@ def released(toy: ToyCategory) -> ToyCategory:
 
 
 @pytest.fixture
-def svta(home: Home, capsys: pytest.CaptureFixture[str]) -> Svta:
+def own(filled_home: DrillHome, tmp_path: Path) -> DrillHome:
+    """The home that real runs have filled, to change."""
+    return filled_home.copy(tmp_path / "home")
+
+
+@pytest.fixture
+def svta(home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Svta:
     """Run a command line in this process as the script does: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("SVTA_DEBUG", "")  # --debug sets it; put back after the test
+    monkeypatch.setenv("COLUMNS", "160")
 
     def command(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
