@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from svta_assets.automation.abandoned_runs import abandoned_runs
 from svta_assets.automation.jobs import JOBS
 from svta_assets.automation.regenerate import regenerate
 from svta_assets.checkpoints.assets import model_checkpoints
@@ -20,6 +21,7 @@ defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
     jobs=[*JOBS, regenerate],
+    sensors=[abandoned_runs],
     resources={"home": HomeResource()},
     # One process per run: a step subprocess would pay the imports and the model load again.
     executor=dg.in_process_executor,

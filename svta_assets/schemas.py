@@ -204,7 +204,7 @@ CHECKPOINTS = Table(
         RECIPE,
         Column("recipe", _TEXT, "training settings (JSON)"),
         Column("uri", _TEXT, "folder of the checkpoint, relative to the media root"),
-        Column("epoch", _INT, "best epoch by validation, from 0"),
+        Column("epoch", _INT, "best epoch by validation, from 1"),
         Column("val_r1", _REAL, "validation text-to-video R@1 of that epoch, percent"),
         Column("curves", _TEXT, "loss and validation R@1 per epoch (JSON)"),
         Column("parameters", _INT, "trainable parameters"),

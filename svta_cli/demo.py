@@ -121,13 +121,13 @@ def _report(seconds: float) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from svta_assets.tables.render import table2
+    from svta_assets.tables.render import all_tables
     from svta_assets.workspace import open_workspace
 
     work = open_workspace()
     work.refresh()
     console = Console(highlight=False)
-    console.print(Markdown(table2(work)))
+    console.print(Markdown(all_tables(work)))
     counts = ", ".join(f"{name} {count}" for name, count in table_counts(work).items())
     console.print(f"\nRows per table of {work.home.path / 'svta.duckdb'}: {counts}", soft_wrap=True)
     console.print(f"The main job took {seconds:.0f} s.")

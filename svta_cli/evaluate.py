@@ -13,7 +13,7 @@ def command(model: str, release: str, verbose: bool) -> None:
     from rich.markdown import Markdown
 
     from svta_assets.partitions import MODELS
-    from svta_assets.tables.render import table2
+    from svta_assets.tables.render import all_tables
     from svta_assets.workspace import open_workspace
     from svta_cli.progress import live_line
     from svta_cli.runs import open_runner
@@ -27,4 +27,4 @@ def command(model: str, release: str, verbose: bool) -> None:
     with live_line(f"evaluating {model}") as say, open_runner(say=say, verbose=verbose) as runner:
         runner.run("benchmark", model, assets=["eval_tables"], config=config)
     work.refresh()
-    Console().print(Markdown(table2(work)))
+    Console().print(Markdown(all_tables(work)))

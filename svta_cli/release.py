@@ -1,14 +1,54 @@
 """`svta release`: list, show, name and cut releases."""
 
+from typing import Any
+
 import click
 
 
 @click.group(invoke_without_command=True)
+@click.option("--resplit", is_flag=True, help="Draw every pair's split anew and write the release that follows.")
+@click.option("--seed", type=int, help="Seed of the new draw; by default that of the first one.")
+@click.option("--yes", is_flag=True, help="Do not ask before drawing anew.")
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def command(ctx: click.Context, resplit: bool, seed: int | None, yes: bool) -> None:
     """List, show, name and cut releases. `splits` writes them; a release never changes."""
-    if ctx.invoked_subcommand is None:
+    if resplit and ctx.invoked_subcommand:
+        raise click.UsageError("--resplit stands alone: `svta release --resplit`, then `svta release cut NAME`")
+    if resplit:
+        _resplit(seed, yes)
+    elif seed is not None:
+        raise click.UsageError("--seed is the seed of a new draw: give --resplit too")
+    elif ctx.invoked_subcommand is None:
         ctx.invoke(list_releases)
+
+
+def _resplit(seed: int | None, yes: bool) -> None:
+    from svta_assets.workspace import open_workspace
+    from svta_cli.progress import live_line
+    from svta_cli.runs import open_runner
+
+    work = open_workspace()
+    before = work.catalog.read("splits").select("pair_id", "split")
+    if before.is_empty():
+        raise click.ClickException("nothing is split yet: materialize splits, or run `make demo`")
+    if not yes:
+        said = f"Draw the splits of {before.height} pairs anew? Models must be trained again, and results on the new "
+        if not click.confirm(said + "test split cannot be compared with earlier ones"):
+            click.echo("nothing changed")
+            return
+    config = {"draw_anew": True, **({} if seed is None else {"seed": seed})}
+    with live_line("splits") as say, open_runner(say=say) as runner:
+        runner.run("organize", assets=["splits"], config={"ops": {"splits": {"config": config}}})
+    work.refresh()
+    after = work.catalog.read("splits").join(before, on="pair_id", suffix="_before")
+    moved = after.filter(after["split"] != after["split_before"]).height
+    click.echo(f"{moved} of {before.height} pairs changed their split; release {_latest(work)}")
+
+
+def _latest(work: Any) -> str:
+    from svta_models.release import resolve
+
+    return str(resolve(work.store, "latest"))
 
 
 @command.command("list")

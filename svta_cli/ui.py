@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -16,7 +17,10 @@ def command(port: int, host: str) -> None:
     """Open the Dagster UI, with daemon, on this profile's instance."""
     from svta_resources.profiles import home_from, project_root
 
-    os.environ["DAGSTER_HOME"] = str(home_from().prepare_dagster())
+    _require_free(host, port)
+    home = home_from()
+    os.environ["DAGSTER_HOME"] = str(home.prepare_dagster())
+    os.environ["SVTA_HOME"] = str(home.path)  # absolute: the next line leaves the folder it may be relative to
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # Dagster announces its successor command at every start
     os.chdir(project_root())
     # Started from a script, a shell may have set SIGINT to be ignored, and Dagster copies that to SIGTERM.
@@ -26,5 +30,18 @@ def command(port: int, host: str) -> None:
     program = str(beside) if beside.exists() else shutil.which("dagster")
     if program is None:
         raise click.ClickException("the dagster command is missing: run `make env`")
+    click.echo(f"profile {home.profile.name}, home {home.path}")
     click.echo(f"Dagster UI: http://{host}:{port} (stop with Ctrl-C)")
     os.execv(program, [program, "dev", "-h", host, "-p", str(port), "-w", "workspace.yaml"])
+
+
+def _require_free(host: str, port: int) -> None:
+    """Say at once what the webserver would say in a traceback after ten seconds, with its daemon left running."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that just ended does not count
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"{host}:{port} cannot be used ({error.strerror}): is the UI open already? Else try --port {port + 1}"
+            ) from error

@@ -1,1 +1,1 @@
-"""Jobs, and later schedules and sensors."""
+"""Jobs and sensors, and later schedules."""

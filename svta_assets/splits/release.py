@@ -4,31 +4,42 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from svta_assets.splits.assign import assign, small_categories
+from svta_assets.splits.assign import SPLIT_SEED, assign, small_categories
 from svta_assets.workspace import Workspace, utc_now
 from svta_resources.errors import SvtaError
 
 
 @dataclass(frozen=True)
 class Written:
-    """A release as written: its rows, its hash, and whether it differs from the one before."""
+    """A release as written: its rows, its hash, and whether it differs from the one before.
+
+    `small`: final categories of fewer than 10 pairs; `moved`: pairs whose split is another than before (0 unless
+    splits were drawn anew).
+    """
 
     rows: pl.DataFrame
     release: str
     is_new: bool
     small: list[str]
     generators: list[str]
+    moved: int
 
 
-def write_splits_and_release(work: Workspace) -> Written:
-    """Split what is new, write `splits`, and write the release when anything changed."""
+def write_splits_and_release(work: Workspace, draw_anew: bool = False, seed: int = SPLIT_SEED) -> Written:
+    """Split what is new, write `splits`, and write the release when anything changed.
+
+    Args:
+        draw_anew: forget every split there is and draw all of them again, with `seed`.
+    """
     from svta_models.release import write_release
 
     pairs = releasable_pairs(work)
     if pairs.is_empty():
         raise SvtaError("no pair has both an accepted clip and a label: materialize videos and labels first")
     existing = work.catalog.read("splits")
-    rows = work.catalog.publish("splits", "all", assign(pairs, existing, utc_now()))
+    kept = existing.clear() if draw_anew else existing
+    rows = work.catalog.publish("splits", "all", assign(pairs, kept, utc_now(), seed))
+    moved = rows.join(existing, on="pair_id").filter(pl.col("split") != pl.col("split_right")).height
     release = pairs.join(rows.select("pair_id", "split"), on="pair_id").drop("generator")
     digest = write_release(work.store, release)
     recorded = work.catalog.read("releases").sort("at")["release"].to_list()
@@ -36,7 +47,7 @@ def write_splits_and_release(work: Workspace) -> Written:
     generators = sorted(set(pairs["generator"]))
     if is_new:
         _record(work, release, digest, generators)
-    return Written(release, digest, is_new, small_categories(pairs), generators)
+    return Written(release, digest, is_new, small_categories(pairs), generators, moved)
 
 
 def releasable_pairs(work: Workspace) -> pl.DataFrame:

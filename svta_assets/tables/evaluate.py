@@ -15,28 +15,33 @@ if TYPE_CHECKING:
 BENCHMARK = "svta"
 
 
-def evaluate_model(work: Workspace, model: str, release_ref: str) -> pl.DataFrame:
-    """Evaluate the newest checkpoint trained on the release (else the newest); return the model's `evaluations`."""
+def evaluate_model(work: Workspace, model: str, release_ref: str, control: bool = False) -> pl.DataFrame:
+    """Evaluate the newest checkpoint trained on the release (else the newest); return the model's `evaluations`.
+
+    `control` takes the newest of those trained on shuffled captions instead, which are never looked at otherwise.
+    """
     from svta_models.checkpoint import load_checkpoint
     from svta_models.evaluation import evaluate
 
     release = Release(work.store, resolve(work.store, release_ref))
-    chosen = _checkpoint(work, model, release.hash)
+    chosen = _checkpoint(work, model, release.hash, control)
     trained_on = Release(work.store, chosen["release"])
     require(work, [train_meets_test(work, trained_on, release)], model)
     checkpoint = load_checkpoint(work.store, f"checkpoints/{model}", chosen["checkpoint_id"])
     evaluation = evaluate(checkpoint, release.split("test"))
     key = {"checkpoint_id": chosen["checkpoint_id"], "release": release.hash, "benchmark": BENCHMARK}
-    shuffled = bool(checkpoint.recipe.get("shuffle_captions"))
-    rows = [_row(evaluation, name) | key | {"model": model, "trained_on_shuffled": shuffled} for name in ("t2v", "v2t")]
+    rows = [_row(evaluation, name) | key | {"model": model, "trained_on_shuffled": control} for name in ("t2v", "v2t")]
     _publish(work, "query_ranks", model, _ranks(evaluation, key), key)
     return _publish(work, "evaluations", model, pl.DataFrame(rows), key)
 
 
-def _checkpoint(work: Workspace, model: str, release: str) -> dict[str, Any]:
+def _checkpoint(work: Workspace, model: str, release: str, control: bool) -> dict[str, Any]:
     rows = work.catalog.read("checkpoints", model).sort("made_at")
+    shuffled = pl.col("recipe").str.json_path_match("$.shuffle_captions") == "true"
+    rows = rows.filter(shuffled if control else ~shuffled)
     if rows.is_empty():
-        raise SvtaError(f"model {model} has no checkpoint yet: materialize model_checkpoints with --partition {model}")
+        how = " and shuffle_captions: true" if control else ""
+        raise SvtaError(f"model {model} has no such checkpoint: materialize model_checkpoints with its partition{how}")
     matching = rows.filter(pl.col("release") == release)
     return (matching if matching.height else rows).row(-1, named=True)
 

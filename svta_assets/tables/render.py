@@ -1,5 +1,7 @@
-"""The paper's Table 2 beside ours, as Markdown and CSV."""
+"""Tables 2 to 4 of the paper beside ours, as Markdown and CSV."""
 
+import json
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -21,42 +23,84 @@ FIGURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "mdr": "MdR", "mnr": "MnR"}
 DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
 
 
-@lru_cache(maxsize=1)
-def paper_table2() -> dict[str, dict[str, dict[str, float]]]:
-    """Table 2 of the SVTA paper (arXiv 2506.01466): method -> direction -> figure."""
-    import json
+@dataclass(frozen=True)
+class PaperTable:
+    """One of the paper's retrieval tables: which benchmark it shows, and what the paper's figures rest on."""
 
-    rows = json.loads((files("svta_assets.tables") / "paper_table2.json").read_text())["rows"]
-    return {row["method"]: {"t2v": row["T2V"], "v2t": row["V2T"]} for row in rows}
+    name: str
+    title: str
+    benchmark: str
+    pairs: int  # gallery size in the paper
+
+    def paper(self) -> dict[str, dict[str, dict[str, float]]]:
+        """The paper's figures: method -> direction -> figure (R@K in percent)."""
+        return {row["method"]: row for row in _published()[self.name]}
+
+
+PAPER_TABLES = (
+    PaperTable("table2", "Table 2: retrieval on the SVTA test split", "svta", 8309),
+    PaperTable("table3", "Table 3: zero-shot on UCFCrime-AR", "ucfcrime_ar", 290),
+    PaperTable("table4", "Table 4: zero-shot on OOPS!", "oops", 3468),
+)
+
+
+@lru_cache(maxsize=1)
+def _published() -> dict[str, Any]:
+    """Tables 2 to 4 of the SVTA paper (arXiv 2506.01466)."""
+    tables: dict[str, Any] = json.loads((files("svta_assets.tables") / "paper_tables.json").read_text())
+    return tables
 
 
 def current_rows(work: Workspace) -> pl.DataFrame:
-    """The newest evaluation of each model and direction; controls on shuffled captions are left out."""
-    rows = work.catalog.read("evaluations").filter(~pl.col("trained_on_shuffled")).sort("at")
-    return rows.unique(["model", "benchmark", "direction"], keep="last").sort("model", "direction")
+    """The newest evaluation of each model, benchmark and direction; controls on shuffled captions are left out."""
+    return _newest(work.catalog.read("evaluations").filter(~pl.col("trained_on_shuffled")))
 
 
-def table2(work: Workspace) -> str:
-    """Our Table 2 in Markdown with the paper's figures, chance, intervals and what differs in scale."""
-    rows = current_rows(work)
-    if rows.is_empty():
-        return "No model has been evaluated yet: materialize eval_tables.\n"
+def control_rows(work: Workspace) -> pl.DataFrame:
+    """The same of the controls, whose models were trained on shuffled captions."""
+    return _newest(work.catalog.read("evaluations").filter("trained_on_shuffled"))
+
+
+def _newest(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("at").unique(["model", "benchmark", "direction"], keep="last").sort("model", "direction")
+
+
+def rendered_tables(work: Workspace) -> dict[str, str]:
+    """Markdown of every table for whose benchmark something has been evaluated, by name (`table2`)."""
+    rows, controls = current_rows(work), control_rows(work)
+    found = {}
+    for table in PAPER_TABLES:
+        ours = rows.filter(benchmark=table.benchmark)
+        if ours.height:
+            found[table.name] = _markdown(work, table, ours, controls.filter(benchmark=table.benchmark))
+    return found
+
+
+def all_tables(work: Workspace) -> str:
+    """Every table one below the other, for a terminal."""
+    return "\n".join(rendered_tables(work).values()) or "No model has been evaluated yet: materialize eval_tables.\n"
+
+
+def _markdown(work: Workspace, table: PaperTable, rows: pl.DataFrame, controls: pl.DataFrame) -> str:
     release = rows["release"][-1]
-    clips = work.catalog.read("clips").filter("current")
-    generators = ", ".join(sorted(set(clips["generator"])))
+    generators = ", ".join(sorted(set(work.catalog.read("clips").filter("current")["generator"])))
     lines = [
-        f"### Table 2: retrieval on the test split of release `{release}`",
+        f"### {table.title}, release `{release}`",
         "",
-        f"Ours: {rows['pairs'][-1]} test pairs, clips by `{generators}`. Paper: 8,309 test pairs of Wan2.1 clips, CLIP "
-        "weights pre-trained on 400M pairs. **Another scale: the two rows are not to be compared.**",
+        f"Ours: {rows['pairs'][-1]} test pairs, models trained on clips by `{generators}`. Paper: {table.pairs:,} test "
+        "pairs, models trained on Wan2.1 clips from CLIP weights pre-trained on 400M pairs. **Another scale: the two "
+        "rows are not to be compared.**",
         "",
         "| direction | method | R@1 | R@5 | R@10 | MdR | MnR |",
         "|---|---|---|---|---|---|---|",
     ]
+    paper = table.paper()
     for direction, title in DIRECTIONS.items():
         for row in rows.filter(direction=direction).iter_rows(named=True):
-            lines += _method_lines(title, row, paper_table2()[METHODS[row["model"]]][direction])
-    return "\n".join([*lines, "", *_remarks(rows), ""])
+            lines += _method_lines(title, row, paper[METHODS[row["model"]]][direction])
+    remarks = [_remark(row) for row in rows.iter_rows(named=True)]
+    remarks += [_control(row) for row in controls.filter(release=release).iter_rows(named=True)]
+    return "\n".join([*lines, "", *remarks, ""])
 
 
 def _method_lines(title: str, row: dict[str, Any], paper: dict[str, float]) -> list[str]:
@@ -66,20 +110,24 @@ def _method_lines(title: str, row: dict[str, Any], paper: dict[str, float]) -> l
     return [f"| {title} | {name}, ours | {ours} |", f"| {title} | *{name}, paper (other scale)* | {theirs} |"]
 
 
-def _remarks(rows: pl.DataFrame) -> list[str]:
-    remarks = []
-    for row in rows.iter_rows(named=True):
-        remarks.append(
-            f"- {METHODS[row['model']]}, {DIRECTIONS[row['direction']]}: R@10 {row['r10']:.1f} "
-            f"(95% bootstrap {row['r10_low']:.1f} to {row['r10_high']:.1f}, chance {row['r10_chance']:.1f}); "
-            f"R@1 within the query's own category {row['r1_within']:.1f} (chance {row['r1_within_chance']:.1f})"
-        )
-    return remarks
+def _remark(row: dict[str, Any]) -> str:
+    return (
+        f"- {METHODS[row['model']]}, {DIRECTIONS[row['direction']]}: R@10 {row['r10']:.1f} "
+        f"(95% bootstrap {row['r10_low']:.1f} to {row['r10_high']:.1f}, chance {row['r10_chance']:.1f}); "
+        f"R@1 within the query's own category {row['r1_within']:.1f} (chance {row['r1_within_chance']:.1f})"
+    )
+
+
+def _control(row: dict[str, Any]) -> str:
+    return (
+        f"- Control, {METHODS[row['model']]} trained on shuffled captions, {DIRECTIONS[row['direction']]}: "
+        f"R@10 {row['r10']:.1f} (chance {row['r10_chance']:.1f})"
+    )
 
 
 def write_tables(work: Workspace) -> dict[str, str]:
     """Render every table from all current rows into `reports/`; return the Markdown by name."""
-    tables = {"table2": table2(work)}
+    tables = rendered_tables(work)
     folder = work.home.path / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in tables.items():

@@ -9,7 +9,7 @@ from svta_assets.splits.release import write_splits_and_release
 from svta_cli.main import run
 from svta_resources.profiles import Home
 from tests.stages.toy_category import CATEGORY, ToyCategory
-from tests.toy_home import DrillHome
+from tests.toy_home import DrillHome, clean_environment
 
 CAPTIONS = {f"p{n}": f"House {n} burns." for n in range(12)}
 
@@ -60,6 +60,14 @@ def released(toy: ToyCategory) -> ToyCategory:
 def own(filled_home: DrillHome, tmp_path: Path) -> DrillHome:
     """The home that real runs have filled, to change."""
     return filled_home.copy(tmp_path / "home")
+
+
+@pytest.fixture
+def real(own: DrillHome, svta: Svta, monkeypatch: pytest.MonkeyPatch) -> DrillHome:
+    """The filled home, where this process's commands work."""
+    for name, value in clean_environment(own.path).items():
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    return own
 
 
 @pytest.fixture

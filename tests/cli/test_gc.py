@@ -70,6 +70,16 @@ def test_candidates_are_kept_and_discarded_ones_go(home: Home, svta: Svta) -> No
     assert _clips(toy) == _ids(1)
 
 
+def test_a_candidate_is_kept_although_a_later_take_was_rejected(home: Home) -> None:
+    toy = ToyCategory(home.path, CAPTIONS, promote="manual")
+    toy.run()
+    toy.run(Mode.NEW_TAKE)
+    toy.generator.style, toy.generator.still_share = "fancy", 100
+    toy.run(Mode.STALE)
+    assert dict(toy.clips.select("take", "status").unique().iter_rows())[2] == "rejected"
+    assert _clips(toy) == set()
+
+
 def test_rejected_takes_stay_while_they_are_needed(toy: ToyCategory) -> None:
     """A rejected last take keeps its number taken; once a later one stands, it goes."""
     toy.generator.still = [(CAPTIONS["p1"], take_seed(BASE_SEED, 1))]

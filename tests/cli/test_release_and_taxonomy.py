@@ -1,7 +1,9 @@
 """`svta release` and `svta taxonomy`: names are for ever, approvals are of what was looked at."""
 
+import io
 import json
 
+import polars as pl
 import pytest
 
 from svta_assets.gates import taxonomy_approval
@@ -11,6 +13,7 @@ from svta_models.release import release_log
 from svta_resources.profiles import PROFILES, Home
 from tests.cli.conftest import Svta, release_of
 from tests.stages.toy_category import ToyCategory
+from tests.toy_home import DrillHome
 
 
 def test_releases_are_listed_with_names_and_the_latest_marked(released: ToyCategory, svta: Svta) -> None:
@@ -52,6 +55,33 @@ def test_an_unknown_release_is_answered_with_the_known_ones(released: ToyCategor
     code, _, err = svta("release", "show", "v9")
     assert code == 1
     assert "v1" in err
+
+
+def test_only_resplit_draws_splits_anew(real: DrillHome, svta: Svta, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks first, moves pairs within their categories, and the same seed gives the same draw."""
+    before = real.work.catalog.read("splits")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "nothing changed" in svta("release", "--resplit", "--seed", "7")[1]
+    assert real.work.catalog.read("splits").equals(before)
+
+    code, out, err = svta("release", "--resplit", "--seed", "7", "--yes")
+    assert code == 0, err
+    after = real.work.catalog.read("splits")
+    moved = after.join(before, on="pair_id").filter(pl.col("split") != pl.col("split_right")).height
+    assert 0 < moved < before.height
+    assert f"{moved} of {before.height} pairs changed their split" in out
+    counts = ["final_category", "split"]
+    assert after.group_by(counts).len().sort(counts).equals(before.group_by(counts).len().sort(counts))
+
+    assert "0 of" in svta("release", "--resplit", "--seed", "7", "--yes")[1]
+    svta("release", "--resplit", "--yes")
+    assert real.work.catalog.read("splits").drop("assigned_at").equals(before.drop("assigned_at"))
+
+
+def test_resplit_needs_splits_and_stands_alone(home: Home, svta: Svta) -> None:
+    assert "nothing is split yet" in svta("release", "--resplit", "--yes")[2]
+    assert svta("release", "--resplit", "list")[0] == 2
+    assert svta("release", "--seed", "7")[0] == 2
 
 
 def test_cutting_without_labels_fails_with_the_runs_own_message(home: Home, svta: Svta) -> None:
