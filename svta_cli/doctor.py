@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from svta_models.errors import SvtaError
-from svta_resources.profiles import EMBEDDED_LLM, Home, home_from, profile_from
+from svta_resources.profiles import EMBEDDED_LLM, Home, check_instance_file, home_from, profile_from
 
 PACKAGES = ("dagster", "dagster-webserver", "duckdb", "polars", "torch", "av", "skia-python", "openai", "obstore")
 LEAST_FREE_GB = 2.0
@@ -98,6 +98,7 @@ def _dagster() -> str:
     folder = home.dagster_home
     if not (folder / "dagster.yaml").exists():
         return f"{folder} (not made yet)"
+    check_instance_file(folder / "dagster.yaml")
     if os.environ.get("DAGSTER_HOME") is None:
         return f"{folder} (DAGSTER_HOME is not set: `svta` finds it; for the dagster command export it)"
     return str(folder)

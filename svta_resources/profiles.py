@@ -6,11 +6,13 @@ Nothing here touches the disk until something is about to be written (`Home.prep
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from svta_resources.errors import SvtaError
 
@@ -155,7 +157,10 @@ class Home:
             ) from error
 
     def prepare_dagster(self) -> Path:
-        """Create the Dagster instance folder with the profile's instance file; return it."""
+        """Create the Dagster instance folder with the profile's instance file; return it.
+
+        Raises HomeError when it cannot be written, or when a setting or package that the file asks for is missing.
+        """
         self.prepare()
         folder = self.dagster_home
         target = folder / "dagster.yaml"
@@ -168,7 +173,44 @@ class Home:
                 _write_whole(target, source.read_text())
             except OSError as error:
                 raise HomeError(f"{target} cannot be written ({error.strerror or error}): set DAGSTER_HOME") from error
+        check_instance_file(target)
         return folder
+
+
+def check_instance_file(path: Path, environ: Mapping[str, str] | None = None) -> None:
+    """Refuse an instance file that this environment cannot serve, before Dagster does so with a traceback.
+
+    Raises HomeError naming the environment variables it reads that are not set, or the package it needs.
+    """
+    import yaml
+
+    environ = os.environ if environ is None else environ
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise HomeError(f"{path} cannot be read as YAML ({error}): repair it, or remove it to get a new one") from error
+    entries = list(_mappings(settings))
+    asked = dict.fromkeys(entry["env"] for entry in entries if set(entry) == {"env"})
+    if unset := [name for name in asked if name not in environ]:
+        raise HomeError(f"{path} reads settings from the environment, of which {', '.join(unset)} must still be set")
+    modules = [str(entry["module"]) for entry in entries if "module" in entry and "class" in entry]
+    if any("postgres" in entry for entry in entries):
+        modules.append("dagster_postgres")
+    for package in (name.partition(".")[0] for name in modules):
+        if find_spec(package) is None:
+            raise HomeError(
+                f"{path} needs the package {package}: install it beside SVTA "
+                "(dagster_postgres comes with `pip install '.[production]'`)"
+            )
+
+
+def _mappings(settings: object) -> Iterator[Mapping[str, Any]]:
+    """Every mapping of a YAML document, in its order."""
+    if isinstance(settings, Mapping):
+        yield settings
+    inner = settings.values() if isinstance(settings, Mapping) else settings if isinstance(settings, list) else ()
+    for one in inner:
+        yield from _mappings(one)
 
 
 def _write_whole(target: Path, text: str) -> None:

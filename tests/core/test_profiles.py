@@ -10,7 +10,15 @@ from svta_assets.gates import gate_settings, load_thresholds
 from svta_assets.workspace import open_workspace, prepare_workspace
 from svta_resources import profiles
 from svta_resources.errors import SvtaError
-from svta_resources.profiles import PROFILES, Home, HomeError, home_from, profile_from, project_root
+from svta_resources.profiles import (
+    PROFILES,
+    Home,
+    HomeError,
+    check_instance_file,
+    home_from,
+    profile_from,
+    project_root,
+)
 from svta_resources.video.scores import DEFAULT_THRESHOLDS
 
 
@@ -105,6 +113,28 @@ def test_an_interrupted_instance_file_is_never_left_half_written(home: Home, mon
     with pytest.raises(HomeError, match=r"dagster\.yaml cannot be written \(No space left on device\)"):
         home.prepare_dagster()
     assert list((home.path / "dagster").iterdir()) == []
+
+
+def test_an_instance_file_that_is_no_yaml_is_named(home: Home) -> None:
+    home.dagster_home.mkdir(parents=True)
+    (home.dagster_home / "dagster.yaml").write_text("storage: [")
+    with pytest.raises(HomeError, match=r"dagster\.yaml cannot be read as YAML"):
+        home.prepare_dagster()
+
+
+def test_an_instance_file_may_not_ask_for_what_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "dagster.yaml"
+    file.write_text(
+        "storage: {postgres: {postgres_url: {env: THE_DATABASE}}}\n"
+        "sensors: {list: [{env: SECOND}]}\n"
+        "run_launcher: {module: nowhere_launcher.core, class: Launcher, config: {}}\n"
+    )
+    with pytest.raises(HomeError, match=r"dagster\.yaml reads .*, of which THE_DATABASE, SECOND must still be set"):
+        check_instance_file(file, {})
+    with pytest.raises(HomeError, match=r"of which SECOND must"):
+        check_instance_file(file, {"THE_DATABASE": ""})
+    with pytest.raises(HomeError, match=r"needs the package nowhere_launcher.*production"):
+        check_instance_file(file, {"THE_DATABASE": "x", "SECOND": "y"})
 
 
 def test_the_gates_name_thresholds_that_the_scores_know() -> None:
