@@ -84,16 +84,55 @@ CLIPS = Table(
         Column("fps", _REAL, "frames per second"),
         Column("height", _INT, "pixels"),
         Column("width", _INT, "pixels"),
+        Column("defect", _TEXT, "what is wrong with the file itself: does not decode, or is not as promised"),
         Column("motion", _REAL, "mean absolute luma difference of neighbouring frames, 0..255"),
+        Column("movement", _REAL, "deviation over time of the liveliest cells' mean luma, 0..255; noise counts little"),
         Column("brightness", _REAL, "mean luma, 0..255"),
         Column("contrast", _REAL, "standard deviation of luma, 0..255"),
         Column("flicker", _REAL, "mean absolute second difference of frame brightness, 0..255"),
+        Column("fingerprint", _TEXT, "two coarse pictures of the clip (base64), to find near-duplicates by"),
+        Column("nearest_clip", _TEXT, "nearest earlier accepted clip of another caption; null when none is near"),
+        Column("nearest_distance", _REAL, "greatest difference of a fingerprint's cell to that clip, 0..255"),
+        Column("similarity", _REAL, "cosine of caption and clip under the checkpoint that gates.yaml names"),
+        Column("scene", _TEXT, "what the generator read in the caption (JSON); null for one that does not say"),
         Column("same_pixels_as", _TEXT, "clip with the same caption and recipe whose file was copied"),
         Column("recipe", _TEXT, "what was chosen (JSON); hashed into recipe_sha"),
         Column("provenance", _TEXT, "what merely happened (JSON): versions, device; never hashed"),
         Column("made_at", _TEXT, "when the clip was published, UTC, ISO 8601"),
         Column("seconds", _REAL, "wall seconds to generate and encode"),
     ),
+)
+
+CLIP_REVIEWS = Table(
+    "clip_reviews",
+    "What people said of clips they looked at: the newest row of a clip counts (SVTA paper: clips inspected by eye).",
+    ("clip_id", "at"),
+    (
+        Column("clip_id", _TEXT, "the clip looked at"),
+        PAIR,
+        CATEGORY,
+        Column("recipe_sha", _TEXT, "recipe of the clip looked at; the verdict counts for no other clip"),
+        Column("verdict", _TEXT, "keep, reject or undo"),
+        Column("reason", _TEXT, "why it was rejected"),
+        Column("by", _TEXT, "who looked"),
+        AT,
+    ),
+    Growth.LOG,
+)
+
+CLIP_SIMILARITIES = Table(
+    "clip_similarities",
+    "Text-video similarity of clips under a checkpoint; the newest row of a clip and checkpoint counts.",
+    ("clip_id", "checkpoint", "at"),
+    (
+        Column("clip_id", _TEXT, "the clip scored"),
+        CATEGORY,
+        Column("recipe_sha", _TEXT, "recipe of the clip scored"),
+        Column("checkpoint", _TEXT, "model and checkpoint_id: <model>/<id>"),
+        Column("similarity", _REAL, "cosine of caption and clip, -1..1"),
+        AT,
+    ),
+    Growth.LOG,
 )
 
 PROMOTIONS = Table(
@@ -304,6 +343,8 @@ TABLES: dict[str, Table] = {
         TEXTS,
         DESCRIPTIONS,
         CLIPS,
+        CLIP_REVIEWS,
+        CLIP_SIMILARITIES,
         PROMOTIONS,
         LABELS,
         CATEGORIES,

@@ -17,6 +17,7 @@ COMMANDS = {
     "regen": ("regen", "Regenerate categories; promote, discard or roll back new takes."),
     "release": ("release", "List, show, name and cut releases."),
     "taxonomy": ("taxonomy", "Show the final categories; approve a version."),
+    "review": ("review", "Look at clips and their scores; keep or reject clips of the review sample."),
     "evaluate": ("evaluate", "Evaluate a trained model on a release."),
     "verify": ("verify", "Check clips, releases and checkpoints; set damaged clips aside."),
     "gc": ("gc", "Show, and with --yes remove, what nothing refers to."),

@@ -14,6 +14,8 @@ COLUMNS = ("pairs", "clips", "current", "rejected", "candidates", "missing", "st
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def command(chosen: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """What is there, what is missing, what is truly stale (by recipe, clip by clip). Refreshes svta.duckdb."""
+    from svta_assets.gates import load_thresholds
+    from svta_assets.videos.projection import rejudge
     from svta_assets.workspace import open_workspace
     from svta_cli.choices import category_keys
     from svta_resources.profiles import HOME_FILE
@@ -26,6 +28,7 @@ def command(chosen: tuple[str, ...], everything: bool, as_json: bool) -> None:
         else:
             click.echo(f"No home yet at {work.home.path} (profile {work.profile.name}): {_first_step(work)}.")
         return
+    rejudge(work.catalog, load_thresholds(work.profile.name), keys)  # a threshold may have moved since
     work.refresh()
     facts = gather(work, keys, everything)
     if as_json:

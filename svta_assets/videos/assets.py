@@ -1,5 +1,6 @@
 """`videos`: one current clip per description."""
 
+import json
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +14,9 @@ from svta_assets.texts.assets import llm_descriptions
 from svta_assets.videos.plan import Mode
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
+
+# Columns that say how a clip was made, or how near it is to clips of other categories: not what the partition holds.
+NOT_CONTENT = ("provenance", "seconds", "made_at", "nearest_clip", "nearest_distance")
 
 
 class ModeName(StrEnum):
@@ -67,11 +71,14 @@ def materialize_category(context: Any, work: Workspace, category: str, config: V
     if outcome.failed and not outcome.made:
         first = outcome.failed[0]
         raise dg.Failure(f"none of {len(outcome.failed)} clips of {category} could be made: {first['detail'][-500:]}")
-    return result(outcome.clips, _metadata(work, outcome), without=("provenance", "seconds", "made_at"))
+    return result(outcome.clips, _metadata(work, outcome), without=NOT_CONTENT)
 
 
 def _metadata(work: Workspace, outcome: Any) -> dict[str, Any]:
+    from svta_assets.gates import load_thresholds
     from svta_assets.videos.preview import preview
+    from svta_assets.videos.quality import deciles_markdown
+    from svta_assets.videos.verdicts import reason_counts
 
     plan, clips = outcome.plan, outcome.clips
     said = f"{outcome.made} made, {plan.current} current"
@@ -79,15 +86,25 @@ def _metadata(work: Workspace, outcome: Any) -> dict[str, Any]:
         said += "; for new ones choose mode new_take"
     if plan.waiting:
         said += f"; {plan.waiting} candidates wait for `svta regen {plan.category} --promote` or `--discard`"
-    reasons = clips.filter(pl.col("status") == "rejected")["reject_reason"].value_counts(sort=True)
     sheet = preview(work, clips.filter("current"), f"clips/{plan.category}")
     return {
         "what happened": said,
         "accepted": outcome.accepted,
         "rejected": outcome.rejected,
-        "reject reasons": ", ".join(f"{reason}: {count}" for reason, count in reasons.iter_rows()) or "none",
+        "reject reasons": ", ".join(f"{kind}: {count}" for kind, count in reason_counts(clips).items()) or "none",
+        "drawn neutral": _drawn_neutral(clips),
         "not rendered": len(outcome.failed),
         "promoted": outcome.promoted,
         "worker seconds": round(outcome.worker_seconds, 2),
+        "scores by decile": dg.MetadataValue.md(
+            f"{deciles_markdown(clips, load_thresholds(work.profile.name))}\n\nWith pictures: "
+            f"`svta review scores {plan.category}`"
+        ),
         **({"preview": dg.MetadataValue.md(sheet)} if sheet else {}),
     }
+
+
+def _drawn_neutral(clips: pl.DataFrame) -> int:
+    """Current clips whose caption yielded no entity and action, so that a neutral scene was drawn."""
+    scenes = (json.loads(scene) for scene in clips.filter("current")["scene"].drop_nulls())
+    return sum(bool(scene.get("neutral")) for scene in scenes)

@@ -1,4 +1,4 @@
-"""What a pool worker does with one clip: generate, encode, score, publish. Runs in a spawned process.
+"""What a pool worker does with one clip: generate, encode, decode and score, publish. Runs in a spawned process.
 
 The mp4 is published before its recipe card (sidecar). A worker killed between the two leaves an mp4 without a card;
 the next run renders the clip again, finds the file already there, and only adds the card.
@@ -79,8 +79,11 @@ def make_clip(job: ClipJob, generator: Any, store: MediaStore, generator_name: s
     """Make one clip, publish it with its recipe card, and return the card."""
     began = time.monotonic()
     copied = _copied(job.copy_uri, store) if job.copy_uri is not None else None
-    mp4, scores, provenance = copied or _generated(job, generator)
+    mp4, facts, provenance = copied or _generated(job, generator)
     winner = store.put_new(job.uri, mp4)
+    lost_race = winner != sha256_hex(mp4)
+    if lost_race:  # what is scored is what is published
+        facts = {**facts, **_examined(job, store.get(job.uri), facts)}
     card = {
         "clip_id": job.clip_id,
         "pair_id": job.pair_id,
@@ -93,9 +96,10 @@ def make_clip(job: ClipJob, generator: Any, store: MediaStore, generator_name: s
         "generator": generator_name,
         "seed": job.seed,
         "same_pixels_as": job.copy_of if copied else None,
-        **scores,
+        **facts,
+        "scene": facts.get("scene") or _scene(job, generator),
         "recipe": job.recipe,
-        "provenance": {**provenance, "lost_race": winner != sha256_hex(mp4)},
+        "provenance": {**provenance, "lost_race": lost_race},
         "made_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "seconds": round(time.monotonic() - began, 4),
     }
@@ -104,8 +108,8 @@ def make_clip(job: ClipJob, generator: Any, store: MediaStore, generator_name: s
 
 
 def _generated(job: ClipJob, generator: Any) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+    """Render a clip: its file, its shape and scores, and what merely happened."""
     from svta_resources.video.encode import encode_mp4
-    from svta_resources.video.scores import decode_check, score_clip
 
     frames = generator.generate(job.caption, job.seed, category=job.category)
     settings = job.recipe["generator"]
@@ -113,13 +117,34 @@ def _generated(job: ClipJob, generator: Any) -> tuple[bytes, dict[str, Any], dic
     mp4 = encode_mp4(frames, fps, settings.get("quality", 6))
     count, height, width = frames.shape[:3]
     shape = {"frames": count, "height": height, "width": width, "fps": float(fps)}
-    scores = {name: round(float(value), 4) for name, value in score_clip(frames).items()}
-    return mp4, {**shape, **scores, "defect": decode_check(mp4, shape)}, generator.provenance()
+    return mp4, {**shape, **_examined(job, mp4, shape)}, generator.provenance()
+
+
+def _examined(job: ClipJob, mp4: bytes, shape: dict[str, Any]) -> dict[str, Any]:
+    """Scores of a file, held against what its recipe promises (where that says), else against what was drawn."""
+    from svta_resources.video.scores import examine
+
+    settings = job.recipe["generator"]
+    promised = {name: settings.get(name, shape[name]) for name in ("frames", "height", "width")}
+    return examine(mp4, {**promised, "fps": shape["fps"]})
+
+
+def _scene(job: ClipJob, generator: Any) -> dict[str, Any] | None:
+    """What the generator read in the caption; None for one that does not say."""
+    describe = getattr(generator, "describe", None)
+    scene: dict[str, Any] | None = describe(job.caption, category=job.category) if describe else None
+    return scene
+
+
+# what a copy has in common with the clip it is copied from
+_SHARED = (
+    "frames", "height", "width", "fps", "motion", "movement", "brightness", "contrast", "flicker", "fingerprint",
+    "scene", "defect",
+)  # fmt: skip
 
 
 def _copied(uri: str, store: MediaStore) -> tuple[bytes, dict[str, Any], dict[str, Any]] | None:
     """Take the file and scores of a clip with the same recipe; None when it is gone or damaged: then it is rendered."""
-    names = ("frames", "height", "width", "fps", "motion", "brightness", "contrast", "flicker", "defect")
     try:
         card = json.loads(store.get(uri.removesuffix(".mp4") + ".json"))
         mp4 = store.get(uri)
@@ -127,7 +152,7 @@ def _copied(uri: str, store: MediaStore) -> tuple[bytes, dict[str, Any], dict[st
         return None
     if sha256_hex(mp4) != card["sha256"]:
         return None
-    return mp4, {name: card.get(name) for name in names}, {**card["provenance"], "copied": True}
+    return mp4, {name: card.get(name) for name in _SHARED}, {**card["provenance"], "copied": True}
 
 
 def _publish_card(job: ClipJob, card: dict[str, Any], store: MediaStore) -> None:

@@ -1,0 +1,151 @@
+"""Clip review: people look at a sample of the clips, as the paper's authors did, and say what they saw.
+
+SVTA paper, clip generation: clips were inspected by eye. Here the sample is 1% of the release, at least one clip a
+generation category, drawn by hash: the same release and seed give the same clips, and a release that has grown keeps
+nearly all of those that were reviewed before.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from svta_assets.gates import load_thresholds
+from svta_assets.videos.projection import project_clips
+from svta_assets.videos.verdicts import KEEP, REJECT, UNDO, newest_reviews
+from svta_assets.workspace import Workspace, utc_now
+from svta_resources.errors import SvtaError
+
+SHARE = 0.01
+SEED = 42
+Z95 = 1.959963984540054  # two-sided 95% of the normal distribution
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How the review of a release's sample stands; `low` and `high` bound the accepted share (None: none reviewed).
+
+    The sample gives small categories at least one clip each, so `accepted_share` is the share of the sample, not an
+    estimate weighted to the release.
+    """
+
+    release: str | None
+    seed: int
+    share: float
+    pairs: int
+    sample: int
+    reviewed: int
+    kept: int
+    rejected: int
+    accepted_share: float | None
+    low: float | None
+    high: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for a dataset card."""
+        return asdict(self)
+
+
+def reviewable(work: Workspace, release: str | None = "latest") -> tuple[str | None, pl.DataFrame]:
+    """Hash and clips (clip_id, pair_id, category, caption, uri) of a release; of the current clips before there is one.
+
+    Raises SvtaError for a release that does not exist.
+    """
+    from svta_models.release import Release, release_log, resolve
+
+    names = ["clip_id", "pair_id", "category", "caption", "uri"]
+    if release == "latest" and not release_log(work.store):
+        return None, work.catalog.read("clips").filter("current").select(names).sort("clip_id")
+    found = Release(work.store, resolve(work.store, release or "latest"))
+    return found.hash, found.frame.select(names).sort("clip_id")
+
+
+def draw_sample(clips: pl.DataFrame, share: float = SHARE, seed: int = SEED) -> pl.DataFrame:
+    """Draw `share` of the clips, in proportion to the categories' sizes and at least one of each, by category.
+
+    Seats are given by largest remainder; within a category clips are taken in the order of a hash of seed and pair_id.
+    """
+    if not 0 < share <= 1:
+        raise SvtaError(f"a sample of {share:g} cannot be drawn: give a share above 0 and at most 1 (1% is 0.01)")
+    seats = _seats(dict(clips["category"].value_counts().sort("category").iter_rows()), share)
+    ranked = clips.with_columns(
+        _rank=pl.col("pair_id").map_elements(lambda pair: _hash(seed, pair), return_dtype=pl.String)
+    ).sort("category", "_rank")
+    place = pl.col("_rank").rank("ordinal").over("category")
+    seat = pl.col("category").replace_strict(seats, return_dtype=pl.Int64, default=0)
+    return ranked.filter(place <= seat).drop("_rank")
+
+
+def _hash(seed: int, pair: str) -> str:
+    return hashlib.sha256(f"{seed}/{pair}".encode()).hexdigest()
+
+
+def _seats(sizes: dict[str, int], share: float) -> dict[str, int]:
+    """Clips to look at in each category: largest remainder, then at least one each."""
+    exact = {key: size * share for key, size in sizes.items()}
+    seats = {key: math.floor(quota) for key, quota in exact.items()}
+    left = math.ceil(round(sum(exact.values()), 9)) - sum(seats.values())
+    for key in sorted(exact, key=lambda key: (seats[key] - exact[key], key))[:left]:
+        seats[key] += 1
+    return {key: max(1, seat) for key, seat in seats.items()}
+
+
+def record_review(
+    work: Workspace, clip_ids: Sequence[str], verdict: str, by: str, reason: str | None = None
+) -> dict[str, int]:
+    """Record what a person said of clips, one row each, and bring `clips` into step; category -> rows recorded.
+
+    Args:
+        verdict: keep, reject (needs a reason) or undo (takes back what was said last).
+
+    Raises SvtaError for a clip that does not exist, or a rejection without a reason; then nothing is recorded.
+    """
+    if verdict not in (KEEP, REJECT, UNDO):
+        raise SvtaError(f"a review says {KEEP}, {REJECT} or {UNDO}, not {verdict!r}")
+    if verdict == REJECT and not (reason or "").strip():
+        raise SvtaError("a rejected clip needs a reason, so that others understand it: --reason '...'")
+    clips = work.catalog.read("clips").filter(pl.col("clip_id").is_in(list(clip_ids)))
+    if unknown := sorted(set(clip_ids) - set(clips["clip_id"])):
+        raise SvtaError(f"there is no clip {', '.join(unknown[:3])}: `svta review clips --sample` lists clip ids")
+    said = {"verdict": verdict, "reason": (reason or "").strip() or None, "by": by, "at": utc_now()}
+    counts = {}
+    for (category,), rows in clips.select("clip_id", "pair_id", "category", "recipe_sha").group_by("category"):
+        recorded = [{**row, **said} for row in rows.iter_rows(named=True)]
+        work.catalog.append("clip_reviews", str(category), recorded)
+        project_clips(work.catalog, str(category), load_thresholds(work.profile.name))
+        counts[str(category)] = len(recorded)
+    return counts
+
+
+def review_summary(work: Workspace, release: str = "latest", share: float = SHARE, seed: int = SEED) -> Summary:
+    """How the review of the sample stands: accepted share of the reviewed clips with its 95% Wilson interval."""
+    digest, clips = reviewable(work, release)
+    sample = draw_sample(clips, share, seed) if clips.height else clips
+    said = {clip: row["verdict"] for (clip, _), row in newest_reviews(work.catalog).items()}
+    verdicts = [said[clip] for clip in sample["clip_id"] if clip in said]
+    kept = verdicts.count(KEEP)
+    low, high = wilson_interval(kept, len(verdicts)) if verdicts else (None, None)
+    return Summary(
+        release=digest,
+        seed=seed,
+        share=share,
+        pairs=clips.height,
+        sample=sample.height,
+        reviewed=len(verdicts),
+        kept=kept,
+        rejected=len(verdicts) - kept,
+        accepted_share=kept / len(verdicts) if verdicts else None,
+        low=low,
+        high=high,
+    )
+
+
+def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
+    """Score interval of a share (Wilson, J. Am. Stat. Assoc. 22, 1927); good for small samples and shares near 1."""
+    share = successes / trials
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    reach = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
