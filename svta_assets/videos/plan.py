@@ -11,7 +11,7 @@ import polars as pl
 from svta_assets.videos.projection import current_clips
 from svta_models.identity import recipe_sha, take_seed
 from svta_resources.video.clip_worker import ClipJob
-from svta_resources.video.generator import VideoGenerator
+from svta_resources.video.generator import SceneReader, VideoGenerator
 
 BASE_SEED = 42  # SVTA paper, generation settings
 
@@ -61,11 +61,11 @@ class CategoryState:
 
 
 def clip_recipe(generator: VideoGenerator, caption: str, category: str, take: int, seed: int) -> dict[str, Any]:
-    """Everything the user chose about a clip. The category counts only for generators that look at it."""
-    settings = generator.recipe()
-    recipe: dict[str, Any] = {"caption": caption, "take": take, "seed": seed, "generator": settings}
-    if settings.get("reads_category"):
-        recipe["category"] = category
+    """Everything the user chose about a clip. The category counts only where the frames depend on it."""
+    recipe: dict[str, Any] = {"caption": caption, "take": take, "seed": seed, "generator": generator.recipe()}
+    hint = generator.hint(caption, category) if isinstance(generator, SceneReader) else None
+    if hint is not None:
+        recipe["category"] = hint
     return recipe
 
 

@@ -32,6 +32,19 @@ class VideoGenerator(Protocol):
         ...
 
 
+@runtime_checkable
+class SceneReader(Protocol):
+    """What a generator can say besides when it draws from a parsed scene, as the procedural one does."""
+
+    def describe(self, caption: str, *, category: str | None = None) -> dict[str, Any]:
+        """Return the scene it reads from a caption as plain values; `neutral` is true when it found too little."""
+        ...
+
+    def hint(self, caption: str, category: str) -> str | None:
+        """Return the category if the caption's frames depend on it, else None. It belongs to the clip's recipe."""
+        ...
+
+
 def _open_procedural(preset: str, settings: dict[str, Any]) -> VideoGenerator:
     if preset:
         raise GeneratorError(f"The procedural generator has no preset {preset!r}. Set {SETTING}=procedural.")
@@ -46,11 +59,11 @@ def _open_procedural(preset: str, settings: dict[str, Any]) -> VideoGenerator:
 
 
 def _open_wan(preset: str, settings: dict[str, Any]) -> VideoGenerator:
-    del settings
-    raise GeneratorError(
-        f"The generator 'wan:{preset}' is not part of this version yet. "
-        f"Set {SETTING}=procedural, the generator that is available."
-    )
+    from svta_resources.video.wan.generator import WanGenerator
+
+    generator = WanGenerator(preset, **settings)
+    generator.check()
+    return generator
 
 
 _OPENERS: dict[str, Callable[[str, dict[str, Any]], VideoGenerator]] = {
@@ -60,11 +73,11 @@ _OPENERS: dict[str, Callable[[str, dict[str, Any]], VideoGenerator]] = {
 
 
 def open_generator(spec: str, **settings: Any) -> VideoGenerator:
-    """Open the generator that `spec` names: `procedural`, or `wan:<preset>` once it exists.
+    """Open the generator that `spec` names: `procedural`, or `wan:<preset>`.
 
     Args:
         spec: family, optionally with a preset after a colon.
-        settings: height, width (pixels, even), frames and fps of the clips.
+        settings: height, width (pixels), frames and fps of the clips; more for Wan (`WanSettings`).
 
     Raises:
         GeneratorError: unknown family or preset, or settings the generator cannot use.

@@ -1,7 +1,5 @@
 """Captions to scenes: who, what, where, when, in which colours."""
 
-import json
-import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +31,23 @@ def read(caption: str, category: str | None = None) -> Scene:
         ("A man is struck by a red car.", "people-and-car-accident"),
         ("An old man strolls through the park in the afternoon.", "walking"),
         ("A woman waits at the bus stop.", "standing"),
+        # words that mean another thing than they seem to
+        ("A man moves two washing machines.", "walking"),
+        ("A policeman enters the room.", "walking"),
+        ("A police car chases a black car.", "driving"),
+        ("A wide shot of two girls running on a beach.", "running"),
+        ("A man turns around and walks to the door.", "walking"),
+        ("A woman pushes a trolley through the shop.", "shopping"),
+        ("A man pushes another man.", "fighting"),
+        ("A man in white clothes walks along.", "walking"),
+        # the same words with and without a vehicle
+        ("A man hits a woman.", "assault"),
+        ("A red car hits a woman.", "people-and-car-accident"),
+        ("Two men run into each other.", "bump"),
+        ("A horse runs across a field.", "dog"),
+        # a failed action and what goes before it
+        ("The dancer fell over while dancing.", "dance-fall"),
+        ("The boy fell off his bicycle.", "ride-crash"),
     ],
 )
 def test_the_action_is_what_the_caption_says(caption: str, action: str) -> None:
@@ -51,13 +66,39 @@ def test_the_man_again_is_the_same_man_and_another_man_is_not() -> None:
     assert len(read("A man in black talks to another man.").figures) == 2
 
 
+def test_a_colour_before_its_wearer_is_the_wearers() -> None:
+    first, second = read("The green half-sleeved man talks to the red-haired woman.").figures
+    assert (first.kind, first.top) == ("man", "green")
+    assert (second.kind, second.hair, second.top) == ("woman", "red", None)
+
+
+def test_who_wears_a_colour_keeps_it_beside_a_vehicle() -> None:
+    assert read("A man in red gets off the truck.").figures[0].top == "red"
+    assert read("A man in a red truck.").figures[0].top is None
+
+
+def test_one_person_may_have_two_words() -> None:
+    assert [figure.kind for figure in read("A female customer pays.").figures] == ["woman"]
+    assert [figure.kind for figure in read("Two male waiters talk.").figures] == ["man", "man"]
+
+
+def test_nobody_is_there_when_the_caption_says_so() -> None:
+    assert read("There are no pedestrians on the street.").figures == ()
+
+
+def test_pronouns_stand_for_people_only_when_nobody_is_named() -> None:
+    assert [figure.kind for figure in read("She dropped the thing she was carrying.").figures] == ["woman"]
+    assert [figure.kind for figure in read("The boy says that she runs.").figures] == ["boy"]
+
+
 def test_who_acts_comes_first_also_in_the_passive() -> None:
     figures = read("A woman in a red coat is robbed of her handbag by a man in grey.").figures
     assert [figure.top for figure in figures] == ["grey", "red"]
 
 
 @pytest.mark.parametrize(
-    ("words", "count"), [("Two men", 2), ("Three young girls", 3), ("An elderly couple", 2), ("A boy", 1)]
+    ("words", "count"),
+    [("Two men", 2), ("Three young girls", 3), ("An elderly couple", 2), ("A boy", 1), ("4 women", 4)],
 )
 def test_numbers_count_people(words: str, count: int) -> None:
     assert len(read(f"{words} walk in the park.").figures) == count
@@ -86,7 +127,6 @@ def test_a_place_is_no_action() -> None:
 def test_a_caption_without_anything_draws_a_neutral_scene_and_says_so() -> None:
     scene = read("Above")
     assert (scene.action, scene.action_from, scene.understood) == ("standing", "default", False)
-    assert scene.to_dict()["understood"] is False
 
 
 @pytest.mark.parametrize(
@@ -116,16 +156,6 @@ def test_packaged_sentences_show_their_own_category(path: Path) -> None:
     sentences = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     scenes = [read(sentence) for sentence in sentences]
     expected = {"normal-00": {"walking"}, "normal-01": {"driving", "parking", "cycling"}}
-    actions = expected.get(path.stem) or {lexicon.action_of_category(path.stem)}
+    actions = expected.get(path.stem) or {lexicon.action_of_category(path.stem) or ""}
     assert sum(scene.action in actions for scene in scenes) >= 0.6 * len(scenes)
     assert all(scene.figures or scene.vehicles for scene in scenes)
-
-
-@pytest.mark.skipif("SVTA_SOURCES_DIR" not in os.environ, reason="needs SVTA_SOURCES_DIR")
-def test_most_real_sentences_name_an_entity_and_an_action() -> None:
-    texts = []
-    for path in sorted(Path(os.environ["SVTA_SOURCES_DIR"], "uca").glob("*.json")):
-        texts += [text for video in json.loads(path.read_text()).values() for text in video["sentences"]]
-    sample = texts[::5]  # 4,700 sentences are enough for a floor
-    assert len(sample) > 4000
-    assert sum(read(text).understood for text in sample) >= 0.7 * len(sample)

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from svta_resources.video.procedural import gaits
 from svta_resources.video.procedural.bodies import Pose, blend
-from svta_resources.video.procedural.effects import Burst, Marks, Shadow, Spray
+from svta_resources.video.procedural.effects import Burst, Marks, Spray
 from svta_resources.video.procedural.pen import ease, wave
-from svta_resources.video.procedural.shot import GROUND, Item, Shot, program
+from svta_resources.video.procedural.shot import GROUND, Item, Later, Shot, program
 from svta_resources.video.procedural.staging import across, bystanders
 from svta_resources.video.procedural.things import Held, Placed
 
 _DUST = (214, 204, 184)
+_THROWN = ("bottle", "bag", "box", "chair", "ball")
 _FLAIL_BACK = Pose(lean=-22, near_arm=(120, 20), far_arm=(-110, -20), near_leg=(52, 24), far_leg=(20, 10), roll=-34)
 _FLAIL_FRONT = Pose(lean=30, near_arm=(128, 10), far_arm=(104, 20), near_leg=(-16, 26), far_leg=(-34, 40), roll=36)
 _DOWN_BACK = Pose(roll=-90, head=14, near_arm=(128, 20), far_arm=(-40, -30), near_leg=(44, 60), far_leg=(-8, 2))
@@ -75,10 +76,10 @@ def sleeping(shot: Shot, time_s: float) -> list[Item]:
     indoors = shot.scene.place in ("bedroom", "hospital")
     curled = Pose(roll=-90, lean=8, head=18, near_arm=(132, 60), far_arm=(120, 70), near_leg=(36, 66), far_leg=(26, 60))
     breath = 1.4 * wave(time_s, 0.45)
-    rest = Placed("bed" if indoors else "bench", shot.middle, GROUND, 46 if indoors else 42, (150, 88, 40))
+    rest = Placed("bed" if indoors else "bench", shot.middle, GROUND, 46 if indoors else 42, (104, 124, 116))
     seat = GROUND - (0.46 if indoors else 0.56) * rest.size
-    body = shot.body(0, replace(curled, lean=8 + breath), shot.middle + shot.way * 12, seat)
-    return [rest, body, Marks("z", body.joints.head, 11, time_s), *bystanders(shot, 1, time_s)]
+    body = shot.body(0, replace(curled, lean=8 + breath), shot.middle + shot.way * 12, seat, shadow=False)
+    return [Later(rest, seat - 1), body, Marks("z", body.joints.head, 11, time_s), *bystanders(shot, 1, time_s)]
 
 
 @program("laying-down", zoom=1.1)
@@ -97,10 +98,8 @@ def having_a_seizure(shot: Shot, time_s: float) -> list[Item]:
     """Lie on the ground shaking; whoever else is named kneels beside."""
     x = shot.middle + shot.way * 10
     body = shot.body(0, gaits.convulse(time_s, shot.dice[1]), x + 1.6 * wave(time_s, 6.3), GROUND + 1)
-    lines: list[Item] = [
-        Burst((x + side * shot.unit * 0.6, GROUND - 0.5 * shot.unit), 7, (time_s * 3 + n * 0.5) % 1.0, (250, 250, 250))
-        for n, side in enumerate((-1, 1))
-    ]
+    lines: list[Item] = [Marks("shake", (x + side * shot.unit * 0.62, GROUND - 0.3 * shot.unit), side * 7, time_s)
+                         for side in (-1, 1)]  # fmt: skip
     if len(shot.looks) > 1:
         lines.append(shot.body(1, gaits.KNEEL, x - shot.way * shot.unit * 0.9, GROUND - 6))
     return [body, *lines, *bystanders(shot, 2, time_s)]
@@ -118,7 +117,7 @@ def jumping(shot: Shot, time_s: float) -> list[Item]:
     pose = replace(pose, lift=0.3 * high)
     x = shot.middle + shot.way * 16 * (shot.dice[2] - 0.5)
     body = shot.body(0, pose, x, face="front")
-    return [Shadow(x, GROUND, 12 + 6 * (1 - high)), body, *bystanders(shot, 1, time_s)]
+    return [body, *bystanders(shot, 1, time_s)]
 
 
 @program("dancing", place="restaurant")
@@ -146,7 +145,7 @@ def rotating(shot: Shot, time_s: float) -> list[Item]:
     return [ring, body, *bystanders(shot, 1, time_s)]
 
 
-@program("throw")
+@program("throw", draws=_THROWN)
 def throw(shot: Shot, time_s: float) -> list[Item]:
     """Wind up and throw something in a high arc, again and again."""
     cycle = (time_s / 1.1) % 1.0
@@ -155,7 +154,7 @@ def throw(shot: Shot, time_s: float) -> list[Item]:
     pose = blend(back, out, ease(cycle, 0.3, 0.46) * (1 - ease(cycle, 0.85, 1.0)))
     x = shot.width * (0.26 if shot.way > 0 else 0.74)
     body = shot.body(0, pose, x)
-    kind = next((kind for kind in ("bottle", "bag", "ball") if kind in shot.scene.things), "ball")
+    kind = next((kind for kind in _THROWN if kind in shot.scene.things), "ball")
     flight = (cycle - 0.42) / 0.5
     if flight < 0:
         at = body.hand

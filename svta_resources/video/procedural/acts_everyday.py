@@ -50,7 +50,7 @@ def phone(shot: Shot, time_s: float) -> list[Item]:
     return [body, Held("phone", body.hand, -60, shot.unit * 1.3, body.depth + 0.01), *bystanders(shot, 1, time_s)]
 
 
-@program("sitting", place="park")
+@program("sitting", place="park", draws=("chair",))
 def sitting(shot: Shot, time_s: float) -> list[Item]:
     """People sit on a bench."""
     bench = Placed("bench", shot.middle, GROUND, 40, _WOOD)
@@ -64,7 +64,7 @@ def sitting(shot: Shot, time_s: float) -> list[Item]:
     return [*items, *bystanders(shot, count, time_s)]
 
 
-@program("eating", place="restaurant")
+@program("eating", place="restaurant", draws=("chair",))
 def eating(shot: Shot, time_s: float) -> list[Item]:
     """Somebody sits at a table and lifts a bite again and again."""
     lift = 0.5 + 0.5 * wave(time_s, 1.1)
@@ -94,7 +94,7 @@ def working(shot: Shot, time_s: float) -> list[Item]:
     return [body, table, *bystanders(shot, 1, time_s)]
 
 
-@program("shopping", place="shop")
+@program("shopping", place="shop", draws=("trolley",))
 def shopping(shot: Shot, time_s: float) -> list[Item]:
     """Somebody pushes a trolley along."""
     pose = replace(gaits.walk(time_s, 0.85, 20), near_arm=(58, 16), far_arm=(54, 18), lean=8)

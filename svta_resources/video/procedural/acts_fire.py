@@ -13,15 +13,13 @@ from svta_resources.video.procedural.things import Held, Placed
 _SHIELD = Pose(lean=-14, head=-8, near_arm=(118, 46), far_arm=(106, 50), near_leg=(-18, 14), far_leg=(22, 8))
 
 
-@program("fire", place="street")
+@program("fire", place="street", draws=("fire", "smoke", "vehicles"))
 def fire(shot: Shot, time_s: float) -> list[Item]:
     """High flames; somebody shields the face, fights them with water, or backs away."""
     at = shot.middle + shot.way * shot.unit * 0.42
     high = 66 + 10 * wave(time_s, 0.5)
     items: list[Item] = [
-        Placed("heap", at, GROUND, 30),
-        Flame(at, GROUND + 1, 58, high, time_s, shot.dice[1]),
-        Flame(at + shot.way * 30, GROUND - 3, 34, high * 0.7, time_s, shot.dice[2]),
+        *_burning(shot, at, high, time_s),
         Smoke(at + 8, GROUND - 60, 22, 56, time_s, shot.dice[3], dark=0.75, puffs=5),
     ]
     x = shot.middle - shot.way * shot.unit * (0.68 + 0.1 * ease(time_s / shot.duration))
@@ -32,18 +30,32 @@ def fire(shot: Shot, time_s: float) -> list[Item]:
     return [*items, watcher, *bystanders(shot, 1, time_s)]
 
 
-@program("arson")
+def _burning(shot: Shot, at: float, high: float, time_s: float) -> list[Item]:
+    """Set fire to the vehicle that the caption names (flames behind it and on its hood), or to a heap."""
+    if shot.scene.vehicles:
+        return [
+            shot.vehicle(0, at, GROUND - 2, lights_on=False),
+            Flame(at, GROUND - 12, 54, high * 0.95, time_s, shot.dice[1]),
+            Flame(at + shot.way * 18, GROUND - 1.9, 20, high * 0.4, time_s, shot.dice[2]),
+        ]
+    return [
+        Placed("heap", at, GROUND, 30),
+        Flame(at, GROUND + 1, 0.7 * high + 14, high, time_s, shot.dice[1]),
+        Flame(at + shot.way * 30, GROUND - 3, 34, high * 0.7 - 8, time_s, shot.dice[2]),
+    ]
+
+
+@program("arson", draws=("fire", "vehicles"))
 def arson(shot: Shot, time_s: float) -> list[Item]:
     """Stoop with a burning torch and a red can; the flames spread from the feet of a wall."""
     share = time_s / shot.duration
-    at = shot.middle + shot.way * shot.unit * 0.6
+    at = shot.middle + shot.way * (shot.unit * 0.6 + (16 if shot.scene.vehicles else 0))
     light = Pose(lean=38, near_arm=(70, -10), far_arm=(10, 10), near_leg=(44, 62), far_leg=(-10, 44))
     pose = blend(light, replace(gaits.run(time_s), near_arm=(40, 70)), ease(share, 0.7, 0.8))
     x = at - shot.way * shot.unit * (0.56 + 0.9 * ease(share, 0.7, 1.0))
     body = shot.body(0, pose, x, facing=shot.way if share < 0.72 else -shot.way)
     return [
-        Placed("heap", at, GROUND, 26),
-        Flame(at, GROUND + 1, 20 + 40 * share, 8 + 56 * ease(share, 0.15, 0.9), time_s, shot.dice[1]),
+        *_burning(shot, at, 8 + 56 * ease(share, 0.15, 0.9), time_s),
         body,
         Held("torch", body.hand, body.forearm, shot.unit * 1.1, body.depth + 0.01),
         Held("can", body.joints.far_hand, 90, shot.unit * 0.95, body.depth + 0.02),
@@ -51,7 +63,7 @@ def arson(shot: Shot, time_s: float) -> list[Item]:
     ]
 
 
-@program("smoke")
+@program("smoke", draws=("smoke",))
 def smoke(shot: Shot, time_s: float) -> list[Item]:
     """Thick smoke rises and spreads without a flame; somebody bends over and coughs."""
     at = shot.middle + shot.way * shot.unit * 0.3
@@ -67,7 +79,7 @@ def smoke(shot: Shot, time_s: float) -> list[Item]:
     ]
 
 
-@program("explosion", zoom=0.92)
+@program("explosion", zoom=0.92, draws=("fire", "smoke", "vehicles"))
 def explosion(shot: Shot, time_s: float) -> list[Item]:
     """A flash and a ball of fire; people are thrown back, then smoke and flames remain."""
     boom = 0.14 * shot.duration

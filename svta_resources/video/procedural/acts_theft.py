@@ -13,7 +13,7 @@ from svta_resources.video.procedural.things import Held, Placed
 _REACH = Pose(lean=34, near_arm=(74, 4), far_arm=(-14, 30), near_leg=(34, 26), far_leg=(-24, 10))
 
 
-@program("stealing", cast=("man", "man"))
+@program("stealing", cast=("man", "man"), draws=("bag",))
 def stealing(shot: Shot, time_s: float) -> list[Item]:
     """Sneak up behind somebody, take the bag at their side, and run off with it."""
     share = time_s / shot.duration
@@ -32,7 +32,7 @@ def stealing(shot: Shot, time_s: float) -> list[Item]:
     return [owner, thief, bag, *bystanders(shot, 2, time_s)]
 
 
-@program("shoplifting", place="shop")
+@program("shoplifting", place="shop", draws=("shelf", "bag", "box"))
 def shoplifting(shot: Shot, time_s: float) -> list[Item]:
     """Stand at a shelf, look around, take a thing and put it under the clothes, again."""
     cycle = (time_s / 1.1) % 1.0
@@ -47,7 +47,7 @@ def shoplifting(shot: Shot, time_s: float) -> list[Item]:
     return [*items, *bystanders(shot, 1, time_s)]
 
 
-@program("burglary", place="street", masked=True)
+@program("burglary", place="street", masked=True, draws=("door",))
 def burglary(shot: Shot, time_s: float) -> list[Item]:
     """A masked figure levers a door open with a crowbar and slips into the dark, lamp in hand."""
     share = time_s / shot.duration
@@ -64,12 +64,12 @@ def burglary(shot: Shot, time_s: float) -> list[Item]:
     return [door, thief, held, splinters, *bystanders(shot, 1, time_s)]
 
 
-@program("vandalism")
+@program("vandalism", draws=("bat", "ball", "door"))
 def vandalism(shot: Shot, time_s: float) -> list[Item]:
-    """Spray a wall, or smash a window when the caption speaks of breaking."""
+    """Spray a wall, or smash a window when the caption names no paint."""
     share = time_s / shot.duration
     at = shot.middle + shot.way * shot.unit * 0.62
-    if shot.scene.things & {"bat", "ball"}:
+    if "paint" not in shot.scene.things and shot.scene.action_from == "caption":
         swing = abs(wave(time_s, 1.1))
         pose = blend(Pose(lean=-10, near_arm=(-150, -20), near_leg=(-10, 6), far_leg=(20, 8)),
                      Pose(lean=28, near_arm=(80, 0), near_leg=(34, 24), far_leg=(-26, 6)), swing)  # fmt: skip

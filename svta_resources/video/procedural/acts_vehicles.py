@@ -6,37 +6,26 @@ from svta_resources.video.procedural import gaits
 from svta_resources.video.procedural.bodies import Body, Pose, blend
 from svta_resources.video.procedural.effects import Burst, Smoke, Spray
 from svta_resources.video.procedural.pen import RGB, Pen, Point, ease, shade, turn, wave
-from svta_resources.video.procedural.shot import GROUND, Item, Shot, program
-from svta_resources.video.procedural.staging import bystanders
+from svta_resources.video.procedural.shot import GROUND, Item, Later, Shot, program
+from svta_resources.video.procedural.staging import bystanders, far_body
 from svta_resources.video.procedural.vehicles import TWO_WHEELED, Vehicle, length_of
 
 _GLASS = (196, 232, 250)
+_GREY = (92, 96, 106)
 _RIDE = Pose(lean=34, head=-20, near_arm=(70, 10), far_arm=(64, 14), near_leg=(62, 70), far_leg=(44, 76))
 
 
 def rider(shot: Shot, who: int, vehicle: Vehicle, time_s: float) -> Body:
-    """Seat a person on a two-wheeler; on a bicycle the legs pedal."""
+    """Seat a person on a two-wheeler; on a bicycle the legs pedal. Nobody's look (beyond the cast) is a grey one."""
     pose = _RIDE
     if vehicle.kind == "bicycle":
         push = wave(time_s, 1.5)
         pose = replace(_RIDE, near_leg=(44 + 26 * push, 54 + 22 * push), far_leg=(44 - 26 * push, 54 - 22 * push))
-    look = shot.looks[who]
+    look = shot.looks[who] if who < len(shot.looks) else replace(shot.looks[0], top=_GREY, long=None)
     saddle = vehicle.at(0.34, 0.86)
     body = Body(look, pose, saddle[0], 0.0, shot.unit * look.size * 0.86, vehicle.facing)
     drop = saddle[1] - body.joints.hip[1] - 0.08 * body.height
-    return Body(look, pose, saddle[0], drop, body.height, vehicle.facing)
-
-
-@dataclass(frozen=True)
-class Later:
-    """An item at another depth (a rider is drawn with the vehicle, not by its feet)."""
-
-    item: Item
-    depth: float
-
-    def draw(self, pen: Pen) -> None:
-        """Draw it."""
-        self.item.draw(pen)
+    return Body(look, pose, saddle[0], drop, body.height, vehicle.facing, shadow=False)
 
 
 def _passing(shot: Shot, number: int, time_s: float, ground: float, start: float, speed: float, way: int) -> Vehicle:
@@ -61,7 +50,7 @@ def driving(shot: Shot, time_s: float) -> list[Item]:
     on_foot = 1 if any(kind in TWO_WHEELED for kind, _ in shot.vehicles) else 0
     named = [who for who in range(on_foot, len(shot.looks)) if who < len(shot.scene.figures)]
     for number, who in enumerate(named[:3]):
-        items.append(shot.body(who, gaits.breathe(time_s), shot.width * (0.88 - 0.12 * number), 82, facing=-1))
+        items.append(far_body(shot, who, gaits.breathe(time_s), shot.width * (0.88 - 0.12 * number), 78, facing=-1))
     return items
 
 
@@ -170,7 +159,11 @@ def people_and_car_accident(shot: Shot, time_s: float) -> list[Item]:
     high = max(0.0, 2.3 * age - 3.3 * age * age) if age > 0 else 0.0
     x = spot + shot.way * 36 * ease(age, 0.0, 0.7)
     body = shot.body(0, replace(pose, lift=high), x, GROUND + 1, facing=-shot.way)
-    return [vehicle, body, Burst((spot, GROUND - 26), 24, age), *bystanders(shot, 1, time_s)]
+    items: list[Item] = [vehicle, body, Burst((spot, GROUND - 26), 24, age)]
+    if vehicle.kind in TWO_WHEELED:
+        items.append(Later(rider(shot, 1, vehicle, time_s), vehicle.depth + 0.1))
+        return [*items, *bystanders(shot, 2, time_s)]
+    return [*items, *bystanders(shot, 1, time_s)]
 
 
 @program("road-accidents", place="road", vehicles=("motorcycle", "car"), on_road=True)
@@ -241,9 +234,9 @@ def driving_outside_lane(shot: Shot, time_s: float) -> list[Item]:
     long = {"truck": 1.5, "bus": 1.7, "van": 1.2}.get(shot.vehicles[0][0], 1.0)
     return [
         _RoadFromAbove(shot.width, time_s),
-        _FromAbove((150, 154, 160), shot.width * 0.16 - 24 * time_s + 40, 34, -180, 1.0),
+        *(_FromAbove((150, 154, 160), shot.width * start - 40 * time_s, 34, -180, 1.0) for start in (0.1, 1.25)),
         _FromAbove(
-            (120, 126, 132) if colours[1] == colours[0] else colours[1], shot.width * 0.86 - 14 * time_s, 88, 0, 1.0
+            (120, 126, 132) if colours[1] == colours[0] else colours[1], shot.width * 0.9 - 6 * time_s, 88, 0, 1.0
         ),
         _FromAbove(
             colours[0],

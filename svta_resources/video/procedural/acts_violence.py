@@ -6,6 +6,7 @@ from svta_resources.video.procedural import gaits
 from svta_resources.video.procedural.bodies import Body, Pose, blend
 from svta_resources.video.procedural.effects import Burst, Trail
 from svta_resources.video.procedural.pen import ease, wave
+from svta_resources.video.procedural.places import is_indoors
 from svta_resources.video.procedural.shot import GROUND, Item, Shot, program
 from svta_resources.video.procedural.staging import bystanders
 from svta_resources.video.procedural.things import Held, Placed
@@ -33,12 +34,14 @@ def fighting(shot: Shot, time_s: float) -> list[Item]:
     return [left, right, spark, *bystanders(shot, 2, time_s)]
 
 
-@program("assault", cast=("man", "man"))
+@program("assault", cast=("man", "man"), draws=("bat", "knife", "bottle"))
 def assault(shot: Shot, time_s: float) -> list[Item]:
-    """Somebody comes from behind with a bat or knife and strikes down a person who does not hit back."""
+    """Somebody comes from behind, with the weapon the caption names, and beats down a person who cannot hit back."""
     share = time_s / shot.duration
     swing = abs(wave(time_s, 1.2))
-    weapon = "knife" if "knife" in shot.scene.things else "bat"
+    weapon = next((kind for kind in ("knife", "bottle", "bat") if kind in shot.scene.things), None)
+    if weapon is None and shot.scene.action_from != "caption":
+        weapon = "bat"
     raised = Pose(lean=-8, near_arm=(-160, -20), far_arm=(40, 60), near_leg=(20, 10), far_leg=(-24, 8))
     struck_out = Pose(lean=32, near_arm=(70, 0), far_arm=(30, 60), near_leg=(40, 30), far_leg=(-30, 10))
     attack = blend(raised, struck_out, swing)
@@ -48,12 +51,13 @@ def assault(shot: Shot, time_s: float) -> list[Item]:
     pose = blend(gaits.walk(time_s), struck, ease(share, 0.1, 0.3))
     pose = blend(pose, replace(gaits.ON_FACE, near_arm=(150, 70)), ease(share, 0.5, 0.68))
     victim = shot.body(1, pose, shot.middle + shot.way * shot.unit * 0.24, GROUND - 1)
-    club = Held(weapon, attacker.hand, attacker.forearm, shot.unit * 1.1, attacker.depth + 0.01)
+    depth = attacker.depth + 0.01
+    club = [Held(weapon, attacker.hand, attacker.forearm, shot.unit * 1.1, depth)] if weapon else []
     spark = Burst((victim.joints.neck[0], victim.joints.neck[1] - 4), 13, (time_s * 1.2 * 2 % 1.0 - 0.4) / 2)
-    return [victim, attacker, club, spark, *bystanders(shot, 2, time_s)]
+    return [victim, attacker, *club, spark, *bystanders(shot, 2, time_s)]
 
 
-@program("abuse", cast=("man", "boy"), place="living-room")
+@program("abuse", cast=("man", "boy"), place="living-room", draws=("dog",))
 def abuse(shot: Shot, time_s: float) -> list[Item]:
     """A big figure stands over a small one that cowers and covers its head; or over a dog."""
     hit = abs(wave(time_s, 1.0))
@@ -87,11 +91,9 @@ def arrest(shot: Shot, time_s: float) -> list[Item]:
     )
     cop = shot.body(officer, hold, x - shot.way * shot.unit * 0.44, GROUND - 1)
     items: list[Item] = [cop, man]
-    car = shot.vehicles[0]
-    from_back = shot.width * (0.76 if shot.way > 0 else 0.24)
-    items.append(
-        shot.vehicle(0, from_back, 88, facing=-shot.way, size=0.86, siren=time_s, lights_on=car[0] == "police-car")
-    )
+    if not is_indoors(shot.scene.place or "street"):
+        from_back = shot.width * (0.76 if shot.way > 0 else 0.24)
+        items.append(shot.vehicle(0, from_back, 88, facing=-shot.way, size=0.86, siren=time_s, lights_on=True))
     rest = [who for who in range(len(shot.looks)) if who not in (officer, suspect)]
     for number, who in enumerate(rest):
         items.append(shot.body(who, gaits.LOOK_ON, shot.width * (0.1 + 0.08 * number), 94 + number, facing=1))
@@ -107,7 +109,7 @@ def _officer_and_suspect(shot: Shot) -> tuple[int, int]:
     return (officer, suspect) if officer != suspect else (suspect + 1, suspect)
 
 
-@program("robbery", cast=("man", "man"), place="shop", zoom=1.05, masked=True)
+@program("robbery", cast=("man", "man"), place="shop", zoom=1.05, masked=True, draws=("gun", "knife", "bag"))
 def robbery(shot: Shot, time_s: float) -> list[Item]:
     """A masked figure points a weapon across a counter at somebody with raised hands; a bag of money waits."""
     tremble = 2.5 * wave(time_s, 1.4)
@@ -118,12 +120,12 @@ def robbery(shot: Shot, time_s: float) -> list[Item]:
     up = replace(gaits.HANDS_UP, near_arm=(154 + 2 * tremble, 24), far_arm=(-154, -24), lean=-6)
     victim = shot.body(1, up, victim_x, GROUND - 4, facing=-shot.way, face="front")
     counter = Placed("counter", victim_x - shot.way * 6, GROUND + 1, 27, (176, 110, 60))
-    gun = Held(weapon, robber.hand, robber.forearm, shot.unit * 1.15, robber.depth + 0.01)
+    gun = Held(weapon, robber.hand, robber.forearm, shot.unit * 0.95, robber.depth + 0.01)
     bag = Held("bag", (x - shot.way * 16, GROUND - 26), 90, shot.unit * 1.1, 103, (226, 196, 60))
     return [robber, victim, counter, gun, bag, *bystanders(shot, 2, time_s)]
 
 
-@program("shooting", cast=("man", "man"))
+@program("shooting", cast=("man", "man"), draws=("gun",))
 def shooting(shot: Shot, time_s: float) -> list[Item]:
     """Somebody fires again and again: muzzle flashes, streaks, a person who goes down."""
     share = time_s / shot.duration
@@ -131,7 +133,7 @@ def shooting(shot: Shot, time_s: float) -> list[Item]:
     kick = 14 * (1 - ease(cycle, 0.0, 0.4))
     x = shot.width * (0.2 if shot.way > 0 else 0.8)
     shooter = shot.body(0, replace(gaits.AIM, near_arm=(90 + kick, 0), far_arm=(86 + kick, 4)), x)
-    gun = Held("gun", shooter.hand, shooter.forearm, shot.unit * 1.3, shooter.depth + 0.01)
+    gun = Held("gun", shooter.hand, shooter.forearm, shot.unit * 1.05, shooter.depth + 0.01)
     end_x = shot.width - x
     pose = blend(replace(gaits.HANDS_UP, lean=-14), gaits.ON_BACK, ease(share, 0.22, 0.5))
     victim = shot.body(1, pose, end_x, GROUND - 2, facing=-shot.way)

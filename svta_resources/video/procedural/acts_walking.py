@@ -7,15 +7,18 @@ from svta_resources.video.procedural.bodies import Pose, blend
 from svta_resources.video.procedural.effects import Marks, Spray, Stain
 from svta_resources.video.procedural.pen import ease, wave
 from svta_resources.video.procedural.shot import GROUND, Item, Shot, program
-from svta_resources.video.procedural.staging import across, bystanders, carried
+from svta_resources.video.procedural.staging import across, animal, bystanders, carried
 from svta_resources.video.procedural.things import Held, Placed
 
 
-@program("walking", all_people=True)
+@program("walking", all_people=True, draws=("dog",))
 def walking(shot: Shot, time_s: float) -> list[Item]:
     """Everybody named strolls, side by side or one after the other."""
     items: list[Item] = []
     count = len(shot.looks)
+    if "dog" in shot.scene.things:
+        x = across(shot, time_s, 0.36, 0.5)
+        items.append(animal("dog", x, GROUND + 2, shot.way, shot.unit, time_s * 1.6))
     for who in range(count):
         hertz = 0.9 + 0.14 * ((who * 0.6 + shot.dice[1]) % 1.0)
         gap = min(0.44, 0.9 / count)
@@ -29,7 +32,7 @@ def walking(shot: Shot, time_s: float) -> list[Item]:
 
 @program("running")
 def running(shot: Shot, time_s: float) -> list[Item]:
-    """Sprint through the picture, dust behind the heels."""
+    """Sprint through the picture, dust behind the heels; a second person named runs after."""
     x = across(shot, time_s, 0.78, 0.02 + 0.08 * shot.dice[0])
     body = shot.body(0, gaits.run(time_s), x)
     dust = [
@@ -43,7 +46,10 @@ def running(shot: Shot, time_s: float) -> list[Item]:
         )
         for n in range(2)
     ]
-    return [body, *dust, *bystanders(shot, 1, time_s)]
+    if len(shot.looks) > 1 and len(shot.scene.figures) > 1:
+        second = shot.body(1, gaits.run(time_s + 0.35, 1.6), x - shot.way * shot.unit * 0.72, GROUND - 3)
+        return [second, body, *dust, *carried(shot, body), *bystanders(shot, 2, time_s)]
+    return [body, *dust, *carried(shot, body), *bystanders(shot, 1, time_s)]
 
 
 @program("running-injured")
@@ -70,7 +76,7 @@ def walking_drunk(shot: Shot, time_s: float) -> list[Item]:
     """Reel in curves, bottle in hand."""
     x = across(shot, time_s, 0.16, 0.4) + 12 * wave(time_s, 0.55)
     body = shot.body(0, gaits.stagger(time_s), x, GROUND - 3 + 3 * wave(time_s, 0.4))
-    bottle = Held("bottle", body.hand, body.forearm, shot.unit * 1.5, body.depth + 0.01)
+    bottle = Held("bottle", body.hand, body.forearm, shot.unit * 1.15, body.depth + 0.01)
     dizzy = Marks("arc", (body.joints.head[0], body.joints.head[1] - 0.15 * shot.unit), 11, time_s)
     return [body, bottle, dizzy, *bystanders(shot, 1, time_s)]
 
@@ -118,6 +124,7 @@ def jaywalking(shot: Shot, time_s: float) -> list[Item]:
         items.append(shot.vehicle(number, x, ground, size=0.62, facing=way, rolled=speed * time_s))
     share = time_s / shot.duration
     ground = 80 + 30 * share
-    body = shot.body(0, gaits.walk(time_s, 1.15), shot.width * (0.47 + 0.08 * shot.way * share), ground)
+    near = replace(shot, zoom=shot.zoom * (0.82 + 0.2 * share))  # grows as it comes closer
+    body = near.body(0, gaits.walk(time_s, 1.15), shot.width * (0.47 + 0.08 * shot.way * share), ground)
     light = Placed("traffic-light", shot.width * (0.9 if shot.way > 0 else 0.1), 80, 24)
     return [*items, body, light]

@@ -71,6 +71,7 @@ class Joints:
 
 
 _BLOOD: RGB = (200, 15, 25)
+_SHADOW: RGB = (24, 24, 32)
 # how far flesh reaches around a joint, as a share of the height
 _PADDING = {"head": HEAD_RADIUS, "neck": TORSO_WIDTH / 2, "hip": TORSO_WIDTH / 2}
 
@@ -95,6 +96,7 @@ class Body:
     width: float = 1.0
     face: str = "side"
     wounded: str | None = None
+    shadow: bool = True  # False on a seat or saddle
 
     @property
     def depth(self) -> float:
@@ -132,6 +134,8 @@ class Body:
         far_leg = (joints.hip, joints.far_knee, joints.far_foot)
         near_arm = (joints.neck, joints.near_elbow, joints.near_hand)
         far_arm = (joints.neck, joints.far_elbow, joints.far_hand)
+        if self.shadow:
+            self._draw_shadow(pen)
         pen.line(far_arm, ARM_WIDTH * unit, shade(look.top, 0.72))
         pen.line(far_leg, LEG_WIDTH * unit, shade(look.bottom, 0.72))
         pen.line(near_leg, LEG_WIDTH * unit, look.bottom)
@@ -141,6 +145,14 @@ class Body:
         pen.dots((joints.near_hand, joints.far_hand), 0.075 * unit, look.skin)
         if self.wounded:
             self._draw_wound(pen)
+
+    def _draw_shadow(self, pen: Pen) -> None:
+        """Darken the ground under the body, less the higher it flies."""
+        joints = self.joints
+        points = [joints.hip[0], joints.head[0], joints.near_foot[0], joints.far_foot[0]]
+        alpha = 0.3 / (1 + 4 * self.pose.lift)
+        margin = 0.06 * self.height
+        pen.oval(min(points) - margin, self.ground - 2.2, max(points) + margin, self.ground + 2.2, _SHADOW, alpha)
 
     def _draw_trunk(self, pen: Pen) -> None:
         joints, unit, look = self.joints, self.height, self.look
@@ -187,7 +199,7 @@ class Body:
     def _draw_wound(self, pen: Pen) -> None:
         joints = self.joints
         spots: dict[str, Point] = {
-            "leg": _toward(joints.hip, joints.near_knee, 0.8),
+            "leg": _toward(joints.hip, joints.near_knee, 1.1),
             "arm": joints.near_elbow,
             "side": _toward(joints.hip, joints.neck, 0.45),
             "head": _toward(joints.neck, joints.head, 1.5),

@@ -34,7 +34,8 @@ class Flame:
         """Draw a glow and three layers of tongues."""
         if self.high < 1:
             return
-        pen.circle((self.x, self.ground - self.high * 0.35), self.wide * 0.95, (255, 130, 20), 0.2, glow=True)
+        for share, alpha in ((1.15, 0.08), (0.8, 0.14)):  # a soft glow
+            pen.circle((self.x, self.ground - self.high * 0.35), self.wide * share, (255, 130, 20), alpha, glow=True)
         for share, colour in _FLAME_LAYERS:
             pen.polys([self._tongue(number, share) for number in range(5)], colour, glow=True)
 
@@ -199,7 +200,8 @@ class Trail:
 
 @dataclass(frozen=True)
 class Marks:
-    """Small signs around somebody: "z" of a sleeper, "note" of a dancer, "arc" of somebody who turns."""
+    """Small signs around somebody: "z" of a sleeper, "note" of a dancer, "arc" of somebody who turns,
+    "shake" beside somebody who trembles."""
 
     kind: str
     at: Point
@@ -212,6 +214,9 @@ class Marks:
         """Draw three signs that rise one after another."""
         if self.kind == "arc":
             self._draw_arcs(pen)
+            return
+        if self.kind == "shake":
+            self._draw_shake(pen)
             return
         for number in range(3):
             age = (self.time * 0.5 + number / 3) % 1.0
@@ -229,6 +234,15 @@ class Marks:
                 [(x, y), (x, y - size * 1.5), (x + size * 0.6, y - size * 1.2)], size * 0.22, (250, 60, 200), glow=True
             )
             pen.circle((x - size * 0.25, y), size * 0.36, (250, 60, 200), glow=True)
+
+    def _draw_shake(self, pen: Pen) -> None:
+        """Draw three short bows that jump outwards; a negative size opens them to the left."""
+        out = self.size * (0.3 * (int(self.time * 10) % 2))
+        bows = []
+        for number in range(3):
+            x, half = self.at[0] + out + number * 0.55 * self.size, abs(self.size) * (0.5 + 0.25 * number)
+            bows.append([(x, self.at[1] - half), (x + 0.3 * self.size, self.at[1]), (x, self.at[1] + half)])
+        pen.lines(bows, 1.3, (250, 250, 250), glow=True)
 
     def _draw_arcs(self, pen: Pen) -> None:
         arcs = []
@@ -262,21 +276,6 @@ class Stain:
             return
         back = self.x - self.way * 90
         pen.lines([[(self.x, y), (back, y)] for y in (self.ground - 2, self.ground + 2)], 1.4, (70, 62, 58))
-
-
-@dataclass(frozen=True)
-class Shadow:
-    """A shadow on the ground under somebody in the air."""
-
-    x: float
-    ground: float
-    half: float
-
-    depth = 61.0
-
-    def draw(self, pen: Pen) -> None:
-        """Draw it."""
-        pen.oval(self.x - self.half, self.ground - 2, self.x + self.half, self.ground + 3, (30, 30, 36), 0.45)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """The procedural generator: caption to frames."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -9,20 +11,23 @@ from svta_resources.video.generator import GeneratorError
 from svta_resources.video.procedural import camera
 from svta_resources.video.procedural.backdrop import Canvas
 from svta_resources.video.procedural.effects import Weather
-from svta_resources.video.procedural.lexicon import load_lexicon
-from svta_resources.video.procedural.palette import Look, lights, look_of, vehicle_colour
+from svta_resources.video.procedural.lexicon import Lexicon, check_names, load_lexicon
+from svta_resources.video.procedural.palette import COLOURS, Look, lights, look_of, vehicle_colour
 from svta_resources.video.procedural.pen import RGB, STAGE_HEIGHT, Light, Pen
 from svta_resources.video.procedural.places import PAINTERS, is_indoors
 from svta_resources.video.procedural.programs import PROGRAMS
 from svta_resources.video.procedural.reading import read_caption
 from svta_resources.video.procedural.scene import Figure, Scene, VehicleLook
+from svta_resources.video.procedural.scene_dict import scene_dict
 from svta_resources.video.procedural.shot import Item, Program, Shot
+from svta_resources.video.procedural.staging import backstage
+from svta_resources.video.procedural.vehicles import KINDS
 
 if TYPE_CHECKING:
     import numpy as np
 
 # Part of the recipe: raised when the same caption draws other frames on purpose, so that clips show as stale.
-VERSION = 2
+VERSION = 3
 QUALITY = 6  # of the mp4, 0..10
 MIN_SIZE = 32
 _BLACK: RGB = (26, 26, 30)
@@ -43,12 +48,11 @@ class ProceduralGenerator:
         self.height, self.width, self.frames, self.fps = height, width, frames, fps
 
     def recipe(self) -> dict[str, Any]:
-        """Return what the user chose; `reads_category` says that a clip's recipe includes the category hint."""
+        """Return what the user chose; whether the category counts depends on the caption: `hint` says."""
         return {
             "kind": "procedural",
             "version": VERSION,
             "quality": QUALITY,
-            "reads_category": True,
             "height": self.height,
             "width": self.width,
             "frames": self.frames,
@@ -61,7 +65,20 @@ class ProceduralGenerator:
 
     def scene(self, caption: str, category: str | None = None) -> Scene:
         """Return what the caption is understood to show; `category` is a hint for a caption without an action."""
-        return read_caption(caption, load_lexicon(), category)
+        return read_caption(caption, _lexicon(), category)
+
+    def hint(self, caption: str, category: str | None) -> str | None:
+        """Return the category as far as the frames of this caption depend on it.
+
+        None when the caption names its action, or when the category says nothing about one.
+        """
+        return category if self.scene(caption, category).action_from == "category" else None
+
+    def describe(self, caption: str, *, category: str | None = None) -> dict[str, Any]:
+        """Return the scene a caption is drawn as, in JSON-able values; keys as in `scene_dict`."""
+        scene = self.scene(caption, category)
+        place = _place(scene, PROGRAMS[scene.action])
+        return scene_dict(scene, place, is_indoors(place))
 
     def generate(self, caption: str, seed: int, *, category: str | None = None) -> "np.ndarray":
         """Draw the clip: frames (T, H, W, 3) uint8."""
@@ -94,9 +111,10 @@ class ProceduralGenerator:
         return _with_grain(clip, camera.NOISES.get(scene.camera, 0), dice)
 
     def _items(self, shot: Shot, program: Program, time_s: float) -> list[Item]:
-        items = program.frame(shot, time_s)
         scene = shot.scene
-        if scene.weather in ("rain", "snow") and not is_indoors(scene.place or _STREET):
+        indoors = is_indoors(scene.place or _STREET)
+        items = [*backstage(shot, program, time_s, indoors), *program.frame(shot, time_s)]
+        if scene.weather in ("rain", "snow") and not indoors:
             items.append(Weather(scene.weather, shot.width, time_s, shot.dice[5]))
         if scene.camera in ("cctv", "dashcam"):
             items.append(camera.Overlay(scene.camera, shot.width, time_s, _clock(scene, shot.dice[6])))
@@ -124,6 +142,21 @@ class ProceduralGenerator:
         weather = "clear" if is_indoors(place) else shot.scene.weather
         PAINTERS[place](Canvas(pen, shot.width, weather, _four(shot.dice[:4]), shot.scene.light == "night", on_road))
         return pixels
+
+
+@cache
+def _lexicon() -> Lexicon:
+    """Load the word lists, once everything they can say is known to be drawn."""
+    lexicon = load_lexicon()
+    drawn: dict[str, Iterable[str]] = {
+        "actions": PROGRAMS,
+        "places": PAINTERS,
+        "colours": COLOURS,
+        "vehicles": KINDS,
+        "cameras": camera.ZOOMS,
+    }
+    check_names(lexicon, drawn)
+    return lexicon
 
 
 def _dice(caption: str, seed: int) -> tuple[float, ...]:

@@ -104,8 +104,8 @@ def _pick(options: tuple[RGB, ...], dice: float) -> RGB:
 _LIGHTS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "morning": ((1.06, 0.99, 0.88), (1.04, 1.0, 0.93)),
     "day": ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
-    "dusk": ((0.98, 0.68, 0.52), (0.98, 0.8, 0.7)),
-    "night": ((0.26, 0.31, 0.55), (0.66, 0.7, 0.86)),
+    "dusk": ((0.92, 0.72, 0.66), (0.97, 0.84, 0.77)),
+    "night": ((0.27, 0.32, 0.54), (0.7, 0.73, 0.87)),
 }
 _LAMPS_INDOORS = 0.5  # rooms have lamps: only half of dusk and night comes in
 _HAZE = {"fog": (0.5, 0.26), "rain": (0.12, 0.05), "snow": (0.12, 0.04)}

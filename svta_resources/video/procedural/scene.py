@@ -1,7 +1,6 @@
 """What a caption was understood to show: the scene that a motion program draws and that is kept on the clip's row."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 DAY, NIGHT = "day", "night"
 
@@ -54,7 +53,3 @@ class Scene:
     def understood(self) -> bool:
         """Tell whether the caption named both an entity and an action."""
         return self.action_from == "caption" and bool(self.figures or self.vehicles or self.things)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the scene as plain values, for the clip's row."""
-        return {**asdict(self), "things": sorted(self.things), "understood": self.understood}

@@ -28,6 +28,18 @@ class Item(Protocol):
 
 
 @dataclass(frozen=True)
+class Later:
+    """An item at another depth (a rider is drawn with the vehicle, not by its feet)."""
+
+    item: Item
+    depth: float
+
+    def draw(self, pen: Pen) -> None:
+        """Draw it."""
+        self.item.draw(pen)
+
+
+@dataclass(frozen=True)
 class Shot:
     """One clip being drawn.
 
@@ -92,6 +104,7 @@ class Program:
         place: where it happens when the caption does not say. fixed_place: where it always happens.
         on_road: vehicles take part, so it never happens in a room.
         masked: the first person wears a mask when the caption names none.
+        draws: things ("vehicles" too) that it shows itself when the caption names them; others stand in the background.
     """
 
     name: str
@@ -106,6 +119,7 @@ class Program:
     on_road: bool = False
     all_people: bool = False
     masked: bool = False
+    draws: tuple[str, ...] = ()
 
 
 PROGRAMS: dict[str, Program] = {}

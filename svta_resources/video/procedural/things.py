@@ -8,6 +8,7 @@ from svta_resources.video.procedural.pen import RGB, Pen, Point, shade, turn
 _METAL: RGB = (188, 194, 202)
 _WOOD: RGB = (150, 96, 48)
 _DARK: RGB = (24, 24, 28)
+_BRUSH: RGB = (214, 176, 70)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Held:
 
 
 def _gun(thing: Held, pen: Pen) -> None:
-    pen.line([thing.out(-0.02, 0.12), thing.out(0.0, 0.0), thing.out(0.26, 0.0)], 0.07 * thing.size, _DARK)
+    below = (
+        0.12 if math.cos(math.radians(thing.degrees)) >= 0 else -0.12
+    )  # the grip hangs down, whichever way it points
+    pen.line([thing.out(-0.02, below), thing.out(0.0, 0.0), thing.out(0.26, 0.0)], 0.07 * thing.size, _DARK)
 
 
 def _knife(thing: Held, pen: Pen) -> None:
@@ -125,7 +129,31 @@ def _box(thing: Held, pen: Pen) -> None:
     )
 
 
+def _broom(thing: Held, pen: Pen) -> None:
+    x, y = thing.at
+    foot = (x + 0.2 * thing.size, y + 0.42 * thing.size)
+    pen.line([(x - 0.1 * thing.size, y - 0.21 * thing.size), foot], 0.035 * thing.size, _WOOD)
+    pen.line([(foot[0] - 0.1 * thing.size, foot[1]), (foot[0] + 0.1 * thing.size, foot[1])], 0.07 * thing.size, _BRUSH)
+
+
+def _chair_in_hand(thing: Held, pen: Pen) -> None:
+    strokes = [[thing.out(-0.16, 0.0), thing.out(0.18, 0.0)], [thing.out(0.0, 0.0), thing.out(0.0, 0.2)],
+               [thing.out(0.18, 0.0), thing.out(0.18, 0.2)], [thing.out(0.0, 0.0), thing.out(0.0, -0.24)]]  # fmt: skip
+    pen.lines(strokes, 0.05 * thing.size, _WOOD)
+
+
+def _barbell(thing: Held, pen: Pen) -> None:
+    half = 0.5 * thing.size
+    x, y = thing.at
+    pen.line([(x - half, y), (x + half, y)], 0.04 * thing.size, _METAL)
+    plates = [[(x + side, y - 0.15 * thing.size), (x + side, y + 0.15 * thing.size)] for side in (-half, half)]
+    pen.lines(plates, 0.1 * thing.size, _DARK)
+
+
 _HELD = {
+    "broom": _broom,
+    "chair": _chair_in_hand,
+    "barbell": _barbell,
     "gun": _gun,
     "knife": _knife,
     "bat": _bat,
@@ -192,8 +220,8 @@ def _table(thing: Placed, pen: Pen) -> None:
 
 
 def _counter(thing: Placed, pen: Pen) -> None:
-    pen.poly(thing.corners(-0.6, 0.0, 0.6, 0.95), shade(thing.colour, 0.8))
-    pen.poly(thing.corners(-0.68, 0.92, 0.68, 1.06), thing.colour)
+    pen.poly(thing.corners(-1.1, 0.0, 1.1, 0.95), shade(thing.colour, 0.8))
+    pen.poly(thing.corners(-1.18, 0.92, 1.18, 1.06), thing.colour)
     pen.poly(thing.corners(-0.1, 1.06, 0.34, 1.36), (64, 66, 74))
 
 
@@ -310,7 +338,7 @@ def _trolley(thing: Placed, pen: Pen) -> None:
 
 
 def _dog(thing: Placed, pen: Pen) -> None:
-    """A dog facing right for a positive size, left for a negative; state is the phase of its gait in turns."""
+    """An animal facing right for a positive size, left for a negative; state is the phase of its gait in turns."""
     size = abs(thing.size)
     way = 1 if thing.size > 0 else -1
     swing = math.sin(thing.state * 2 * math.pi) * 0.16
@@ -324,6 +352,11 @@ def _dog(thing: Placed, pen: Pen) -> None:
     ]
     pen.lines(legs, 0.13 * size, shade(thing.colour, 0.75))
     pen.line([spot(-0.4, 0.55), spot(0.4, 0.58)], 0.3 * size, thing.colour)
+    if thing.kind == "horse":  # a long neck, a mane, a hanging tail
+        pen.line([spot(-0.52, 0.6), spot(-0.62, 0.2)], 0.09 * size, shade(thing.colour, 0.5))
+        pen.line([spot(0.4, 0.62), spot(0.6, 1.05), spot(0.82, 0.92)], 0.19 * size, thing.colour)
+        pen.line([spot(0.38, 0.75), spot(0.54, 1.14)], 0.07 * size, shade(thing.colour, 0.5))
+        return
     pen.line([spot(-0.52, 0.62), spot(-0.8, 0.92)], 0.09 * size, thing.colour)
     pen.line([spot(0.5, 0.75), spot(0.72, 0.82)], 0.24 * size, thing.colour)
     pen.line([spot(0.56, 0.96), spot(0.5, 0.8)], 0.1 * size, shade(thing.colour, 0.6))
@@ -349,4 +382,6 @@ _PLACED = {
     "chair": _chair,
     "trolley": _trolley,
     "dog": _dog,
+    "cat": _dog,
+    "horse": _dog,
 }

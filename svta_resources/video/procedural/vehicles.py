@@ -43,6 +43,7 @@ _SHAPES = {
     "motorcycle": _Shape(40, 20, (), (), (0.16, 0.84), 7.0),
     "bicycle": _Shape(36, 20, (), (), (0.17, 0.83), 7.6),
 }
+KINDS = frozenset(_SHAPES)
 TWO_WHEELED = frozenset({"motorcycle", "bicycle"})
 
 
@@ -93,6 +94,9 @@ class Vehicle:
 
     def draw(self, pen: Pen) -> None:
         """Draw lights, body, glass and wheels."""
+        if not self.lift and not self.tilt:
+            half = self.length / 2
+            pen.rect(self.x - half, self.ground - 2, self.x + half, self.ground + 1.4, _TYRE, 0.35)
         if self.lights_on:
             self._draw_beam(pen)
         if self.kind in TWO_WHEELED:
