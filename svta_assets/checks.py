@@ -50,6 +50,26 @@ def every_pair_has_a_clip(context: dg.AssetCheckExecutionContext, home: HomeReso
 
 
 @dg.asset_check(
+    asset=videos,
+    partitions_def=categories,
+    description="TeaCache skipped steps of every clip that was to be made with it; nothing to check for others.",
+)
+def tea_cache_skips_steps(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.videos.quality import steps_with_tea_cache
+
+    clips = open_workspace(home.open()).catalog.read("clips", context.partition_key).filter("current")
+    steps = steps_with_tea_cache(clips)
+    computed, skipped = int(steps["computed"].sum()), int(steps["skipped"].sum())
+    idle = steps.filter(pl.col("skipped") == 0)
+    metadata: dict[str, int | float] = {
+        "clips with TeaCache": steps.height,
+        "without a skipped step": idle.height,
+        "share of steps skipped": skipped / max(1, skipped + computed),
+    }
+    return dg.AssetCheckResult(passed=idle.is_empty(), metadata=metadata)
+
+
+@dg.asset_check(
     asset=labels, partitions_def=categories, description="Sourced label facts stand as the source has them."
 )
 def sourced_facts_are_kept(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
@@ -98,6 +118,7 @@ CHECKS = [
     descriptions_are_distinct,
     current_clips_exist,
     every_pair_has_a_clip,
+    tea_cache_skips_steps,
     sourced_facts_are_kept,
     taxonomy_is_approved,
     gates_before_splits,

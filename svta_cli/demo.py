@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from svta_cli.runs import Runner
 
 # Seconds each run took on two busy cores; they serve the ETA until a run of the kind has been timed here.
-FIRST_GUESS_S = {"sources": 1.0, "generate": 8.0, "organize": 5.0, "benchmark": 90.0}
+FIRST_GUESS_S = {"sources": 1.0, "generate": 8.0, "organize": 5.0, "benchmark": 120.0}
 
 
 @dataclass(frozen=True)

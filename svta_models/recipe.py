@@ -28,7 +28,7 @@ class Recipe:
 
     name: str = "scratch"
     preset: str = "tiny"
-    epochs: int = 24
+    epochs: int = 48
     batch_size: int = 24
     lr: float = 7e-4
     weight_decay: float = 0.1

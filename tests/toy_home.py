@@ -32,6 +32,7 @@ class DrillHome:
 
     path: Path
     ran: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)  # environment of every command
 
     @property
     def work(self) -> Workspace:
@@ -43,7 +44,7 @@ class DrillHome:
         quiet = {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
         given = {name: value for name, value in clean_environment(self.path).items() if value is not None}
         inherited = {name: value for name, value in os.environ.items() if name not in clean_environment(self.path)}
-        return {**inherited, **quiet, **given, **changed}
+        return {**inherited, **quiet, **given, **self.settings, **changed}
 
     def command(self, select: str, partition: str | None = None, config: dict[str, Any] | None = None) -> list[str]:
         """`dagster asset materialize` of a selection; `config` is run config by asset."""
@@ -67,6 +68,21 @@ class DrillHome:
             text=True,
             check=False,
             timeout=180,
+        )
+
+    def execute(self, job: str, config: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        """`dagster job execute` to its end; `config` is run config by op."""
+        ops = {"ops": {op: {"config": values} for op, values in config.items()}}
+        file = self.path / f"{job}.run.json"
+        file.write_text(json.dumps(ops))
+        return subprocess.run(
+            [DAGSTER, "job", "execute", "-m", MODULE, "-j", job, "-c", str(file)],
+            env=self.environment(),
+            cwd=project_root(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
 
     def svta(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -106,3 +106,14 @@ def deciles_markdown(clips: pl.DataFrame, thresholds: Mapping[str, Any]) -> str:
         shown = [f"{row[one.score]:.4g}" for row in one.examples]
         lines.append(f"| {one.score} | {one.says} | {' | '.join(shown + [''] * (PARTS - len(shown)))} |")
     return "\n".join(lines)
+
+
+def steps_with_tea_cache(clips: pl.DataFrame) -> pl.DataFrame:
+    """Denoising steps computed and skipped of every clip whose recipe asks for TeaCache: clip_id, computed, skipped."""
+    recipe, happened = pl.col("recipe").str, pl.col("provenance").str
+    asked = recipe.json_path_match("$.generator.tea_cache_threshold").cast(pl.Float64, strict=False)
+    steps = {
+        name: happened.json_path_match(f"$.steps_{name}").cast(pl.Int64, strict=False).fill_null(0)
+        for name in ("computed", "skipped")
+    }
+    return clips.filter(asked > 0).select("clip_id", **steps)
