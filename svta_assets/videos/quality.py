@@ -45,6 +45,13 @@ class Deciles:
     without: int
 
     @property
+    def keeps(self) -> str:
+        """The range of values that is kept, in symbols without spaces."""
+        low = "" if self.low is None else f"≥{self.low:g}"
+        high = "" if self.high is None else f"≤{self.high:g}"
+        return ",".join(bound for bound in (low, high) if bound) or "all"
+
+    @property
     def says(self) -> str:
         """The thresholds and what they do, in words."""
         limits = [] if self.low is None else [f"at least {self.low:g}"]
@@ -99,12 +106,15 @@ def nearest_pairs(clips: pl.DataFrame, count: int = PARTS) -> list[tuple[float, 
 
 
 def deciles_markdown(clips: pl.DataFrame, thresholds: Mapping[str, Any]) -> str:
-    """The values alone as a small Markdown table."""
-    numbers = " | ".join(str(part + 1) for part in range(PARTS))
-    lines = [f"| score | threshold | {numbers} |", f"|---|---|{'---|' * PARTS}"]
+    """The values alone as a small Markdown table, narrow enough for the Dagster UI: five of the ten examples."""
+    shown = (0, 1, PARTS // 2, PARTS - 2, PARTS - 1)
+    lines = ["| score | keeps | beyond | " + " | ".join(f"{part + 1}/{PARTS}" for part in shown) + " |"]
+    lines.append("|---|---|---|" + "---|" * len(shown))
     for one in deciles(clips, thresholds):
-        shown = [f"{row[one.score]:.4g}" for row in one.examples]
-        lines.append(f"| {one.score} | {one.says} | {' | '.join(shown + [''] * (PARTS - len(shown)))} |")
+        values = [f"{row[one.score]:.3g}" for row in one.examples]
+        picked = [values[part] for part in shown] if len(values) == PARTS else values[: len(shown)]
+        cells = [one.score, one.keeps, str(one.outside), *picked, *[""] * (len(shown) - len(picked))]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
