@@ -93,13 +93,18 @@ def test_a_model_trained_on_shuffled_captions_stays_inside_the_interval_of_chanc
 
 
 def _chance_interval(queries: int, chance: float) -> tuple[float, float]:
-    """R@10 in percent that 95% of random rankings reach: the central binomial interval."""
+    """R@10 in percent that 99.9% of random rankings reach: the central binomial interval.
+
+    Not 95%: training differs in the last bits from one processor to the next, and by that bar one machine in ten would
+    fail without anything being wrong.
+    """
+    tail = 0.0005
     cumulated, low, high = 0.0, None, queries
     for hits in range(queries + 1):
         cumulated += math.comb(queries, hits) * chance**hits * (1 - chance) ** (queries - hits)
-        if low is None and cumulated > 0.025:
+        if low is None and cumulated > tail:
             low = hits
-        if cumulated >= 0.975:
+        if cumulated >= 1 - tail:
             high = hits
             break
     return 100 * (low or 0) / queries, 100 * high / queries
