@@ -76,7 +76,7 @@ class WanGenerator:
         """Make the clip: frames (T, H, W, 3) uint8.
 
         Raises:
-            GeneratorError: the device ran out of memory, or TeaCache was asked for and skipped nothing at all.
+            GeneratorError: there is no device for this preset, or it ran out of memory.
             WanLayoutError, WanLoadError: at the first clip only.
         """
         del category
