@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -23,15 +23,17 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from svta_resources.errors import SvtaError
 from svta_resources.video import worker as protocol
+from svta_resources.video.overlap import TwoStageWork
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
-MakeWorker = Callable[[], Callable[[JobT], ResultT]]
+MakeWorker = Callable[[], Callable[[JobT], ResultT] | TwoStageWork]
 
 MAX_RETRIES = 2  # a job whose worker died is tried this often again
 MAX_START_FAILURES = 3  # workers that die one after another before they are ready: the machine, not the job
-QUEUED_PER_WORKER = 2  # the one being rendered and the next, so that a worker never waits for this process
+QUEUED_PER_WORKER = 2  # the one it has and the next, so that a worker never waits for this process
 DEVICE_VARIABLE = "SVTA_DEVICE"  # tells a worker its device: "cpu" or "cuda"
+_END = object()  # no further job
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -60,15 +62,23 @@ class Pool(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None: ...
 
 
-def open_pool(kind: str, make_worker: MakeWorker[Any, Any], workers: int | list[str] = 1) -> Pool:
+def open_pool(
+    kind: str,
+    make_worker: MakeWorker[Any, Any],
+    workers: int | Sequence[str] = 1,
+    held: Sequence[int] = (),
+) -> Pool:
     """Open a pool.
 
     Args:
         kind: "inline" (this process, one job at a time) or "processes" (one worker process for each of `workers`).
-        make_worker: called once in every worker; returns the function that does a job. Must be picklable (a
-            function or an instance of a class at the top of a module) for "processes".
+        make_worker: called once in every worker; returns the function that does a job, or work in two stages
+            (`overlap.TwoStageWork`), of which the second overlaps the next job's first. Must be picklable (a function
+            or an instance of a class at the top of a module) for "processes".
         workers: how many CPU workers, or a device name for each ("cpu", "cuda:0", ...). A CUDA worker sees
             its device only.
+        held: file descriptors that workers keep open as well: the locks of leased devices, which so stay locked until
+            the last worker has ended.
 
     Raises:
         PoolError: unknown kind, no workers, or a `make_worker` that cannot be pickled.
@@ -76,7 +86,7 @@ def open_pool(kind: str, make_worker: MakeWorker[Any, Any], workers: int | list[
     if kind == "inline":
         return InlinePool(make_worker)
     if kind == "processes":
-        return ProcessPool(make_worker, ["cpu"] * workers if isinstance(workers, int) else workers)
+        return ProcessPool(make_worker, ["cpu"] * workers if isinstance(workers, int) else list(workers), held)
     raise PoolError(f"Unknown pool {kind!r}. Use 'inline' or 'processes'.")
 
 
@@ -96,22 +106,37 @@ class InlinePool:
         self._work = None
 
     def run(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
-        """Yield every job in order; an exception of a job becomes its `error`."""
+        """Yield every job in order; an exception of a job becomes its `error`.
+
+        Raises:
+            PoolError: the device of this process has failed, so that no further job can be done in it.
+        """
         for job in jobs:
             if self._work is None:
-                self._work = self._make_worker()
+                self._work = _whole(self._make_worker())
             try:
                 done = Done(job, self._work(job))
             except Exception as error:
+                if getattr(error, "retires_process", False):
+                    raise PoolError(
+                        f"{protocol.describe(error)}. Start the run again; what is finished is kept."
+                    ) from error
                 done = Done(job, None, protocol.describe(error))
             yield done
 
 
+def _whole(work: Any) -> Callable[[Any], Any]:
+    """Both stages of work in two, one after the other."""
+    if isinstance(work, TwoStageWork):
+        return lambda job: work.finish(job, work.begin(job))
+    function: Callable[[Any], Any] = work
+    return function
+
+
 @dataclass
 class _Job:
-    number: int
     payload: Any
-    deaths: int = 0
+    deaths: int = 0  # workers that died, or had to be replaced, while they had this job
 
 
 @dataclass
@@ -121,13 +146,18 @@ class _Worker:
     connection: Connection
     lifeline: int
     ready: bool = False
-    jobs: deque[_Job] = field(default_factory=deque)  # oldest first: the first one is being rendered
+    jobs: deque[_Job] = field(default_factory=deque)  # oldest first
+
+    def takes(self, job: _Job, depth: int) -> bool:
+        """Whether to hand it a job now. A job that a worker died of runs alone: the next death is then its own."""
+        suspicion = job.deaths or any(other.deaths for other in self.jobs)
+        return len(self.jobs) < (1 if suspicion else depth)
 
 
 class ProcessPool:
     """One resident worker process a device; a worker that dies is replaced and its job tried again."""
 
-    def __init__(self, make_worker: MakeWorker[Any, Any], devices: list[str]) -> None:
+    def __init__(self, make_worker: MakeWorker[Any, Any], devices: list[str], held: Sequence[int] = ()) -> None:
         if not devices:
             raise PoolError("A pool needs at least one worker. Set workers to 1 or more.")
         try:
@@ -138,6 +168,7 @@ class ProcessPool:
                 "Define it at the top of a module (no lambda, no local function)."
             ) from error
         self._devices = devices
+        self._held = tuple(held)
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
@@ -149,7 +180,7 @@ class ProcessPool:
     def __enter__(self) -> Self:
         try:
             for device in self._devices:
-                self._workers.append(_start(device, self._recipe))
+                self._workers.append(self._start(device))
         except BaseException:
             self.close()
             raise
@@ -174,7 +205,7 @@ class ProcessPool:
         """
         if not self._workers:
             raise PoolError("The pool is closed. Use it inside `with open_pool(...) as pool:`.")
-        source = ((number, job) for number, job in enumerate(jobs))
+        source = iter(jobs)
         waiting: deque[_Job] = deque()
         finished = False
         try:
@@ -187,23 +218,23 @@ class ProcessPool:
             if not finished or any(worker.jobs for worker in self._workers):
                 self._drop_unfinished()
 
-    def _hand_out(self, waiting: deque[_Job], source: Iterator[tuple[int, Any]]) -> bool:
+    def _hand_out(self, waiting: deque[_Job], source: Iterator[Any]) -> bool:
         """Fill the workers' queues, emptiest first; True when no job is left to hand out."""
-        for depth in range(QUEUED_PER_WORKER):
+        for depth in range(1, QUEUED_PER_WORKER + 1):
             for worker in self._workers:
-                if not worker.ready or len(worker.jobs) > depth:
+                if not worker.ready or len(worker.jobs) >= depth:
                     continue
-                if waiting:
-                    job = waiting.popleft()
-                else:
-                    following = next(source, None)
-                    if following is None:
+                if not waiting:
+                    following = next(source, _END)
+                    if following is _END:
                         return True
-                    job = _Job(*following)
-                worker.jobs.append(job)
-                # a dead worker is noticed by `_collect`, which sees the closed connection and puts its jobs back
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    worker.connection.send((job.number, job.payload))
+                    waiting.append(_Job(following))
+                if worker.takes(waiting[0], depth):
+                    job = waiting.popleft()
+                    worker.jobs.append(job)
+                    # a dead worker is noticed by `_collect`, which sees the closed connection and puts its jobs back
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        worker.connection.send(job.payload)
         return False
 
     def _collect(self, waiting: deque[_Job]) -> Iterator[Done[Any, Any]]:
@@ -212,20 +243,25 @@ class ProcessPool:
         for connection in wait(list(by_connection)):
             worker = by_connection[connection]  # type: ignore[index]
             try:
-                state, _, value = worker.connection.recv()
+                state, value = worker.connection.recv()
             except (EOFError, ConnectionResetError, pickle.UnpicklingError):
                 yield from self._replace(worker, waiting)
                 continue
             if state == protocol.READY:
                 worker.ready, self._failed_starts = True, 0
             elif state == protocol.BROKEN:
-                raise PoolError(f"A worker could not start on {worker.device}: {value}")
+                raise PoolError(f"A worker cannot work on {worker.device}: {value}")
+            elif state == protocol.RETIRED:
+                yield from self._replace(worker, waiting, value)
             else:
                 job = worker.jobs.popleft()  # a worker answers in the order it was asked
                 yield Done(job.payload, value) if state == protocol.DONE else Done(job.payload, None, value)
 
-    def _replace(self, worker: _Worker, waiting: deque[_Job]) -> Iterator[Done[Any, Any]]:
-        """Start a new worker for a dead one; only the job it was rendering counts as tried."""
+    def _replace(self, worker: _Worker, waiting: deque[_Job], reason: str = "") -> Iterator[Done[Any, Any]]:
+        """Start a new worker for one that died, or that retires for a `reason`, and put its jobs back.
+
+        Whether it died of the job it had begun or of one it was finishing is not known: both are tried again, alone.
+        """
         place = self._workers.index(worker)
         self._workers.pop(place)
         code = _stop(worker)
@@ -236,23 +272,26 @@ class ProcessPool:
                     f"{self._failed_starts} workers in a row died before they were ready (last exit status {code} on "
                     f"{worker.device}). Look at their output above, and at memory."
                 )
-        self._workers.insert(place, _start(worker.device, self._recipe))
-        jobs = list(worker.jobs)
-        if jobs:
-            jobs[0].deaths += 1
-            if jobs[0].deaths > MAX_RETRIES:
-                dead = jobs.pop(0)
-                yield Done(
-                    dead.payload, None, f"its worker died {dead.deaths} times (last exit status {code}); given up"
-                )
-        waiting.extendleft(reversed(jobs))
+        self._workers.insert(place, self._start(worker.device))
+        kept = []
+        for job in worker.jobs:
+            job.deaths += 1
+            if job.deaths <= MAX_RETRIES:
+                kept.append(job)
+                continue
+            why = reason or f"last exit status {code}"
+            yield Done(job.payload, None, f"its worker died {job.deaths} times ({why}); given up")
+        waiting.extendleft(reversed(kept))
+
+    def _start(self, device: str) -> _Worker:
+        return _start(device, self._recipe, self._held)
 
     def _drop_unfinished(self) -> None:
         """After an early end of `run`, replace workers that still owe answers, so that the next `run` starts clean."""
         for index, worker in enumerate(self._workers):
             if worker.jobs:
                 _stop(worker)
-                self._workers[index] = _start(worker.device, self._recipe)
+                self._workers[index] = self._start(worker.device)
 
 
 def _environment(device: str) -> dict[str, str]:
@@ -270,14 +309,14 @@ def _environment(device: str) -> dict[str, str]:
     return environment
 
 
-def _start(device: str, recipe: bytes) -> _Worker:
+def _start(device: str, recipe: bytes, held: tuple[int, ...]) -> _Worker:
     """Start a worker and send it what to build; it reports READY later."""
     ours, theirs = socket.socketpair()
     lifeline_end, lifeline = os.pipe()  # the worker watches the first end; only this process holds the second
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", protocol.__name__, str(theirs.fileno()), str(lifeline_end), str(os.getpid())],
-            pass_fds=(theirs.fileno(), lifeline_end),
+            pass_fds=(theirs.fileno(), lifeline_end, *held),
             stdin=subprocess.DEVNULL,
             env=_environment(device),
         )

@@ -2,6 +2,10 @@
 
 Started as `python -m svta_resources.video.worker <connection fd> <lifeline fd> <parent pid>`. Imports the standard
 library only; whatever `make_worker` names is imported when it is unpickled.
+
+What `make_worker` returns is a function, or work in two stages (`overlap.TwoStageWork`). An exception with a true
+attribute `retires_process` says that this process is of no more use: its device has failed, for example. One that also
+has `ends_run` says that no process would be: the weights are not there.
 """
 
 import contextlib
@@ -15,7 +19,9 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-READY, DONE, FAILED, BROKEN = "ready", "done", "failed", "broken"
+from svta_resources.video.overlap import Overlap, TwoStageWork
+
+READY, DONE, FAILED, BROKEN, RETIRED = "ready", "done", "failed", "broken", "retired"
 PARENT_CHECK_S = 0.5
 
 
@@ -45,23 +51,50 @@ def _serve(connection: Connection) -> None:
     try:
         work = pickle.loads(connection.recv_bytes())()
     except BaseException as error:
-        connection.send((BROKEN, None, describe(error)))
+        connection.send((BROKEN, describe(error)))
         return
-    connection.send((READY, None, None))
+    connection.send((READY, None))
+    overlap = Overlap(work if isinstance(work, TwoStageWork) else _Plain(work), _Answers(connection))
     while True:
-        number, job = connection.recv()
-        answer = _answer(work, number, job)
+        job = connection.recv()
         try:
-            connection.send(answer)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:  # nothing was sent yet
-            connection.send((FAILED, number, f"the result cannot be sent back: {describe(error)}"))
+            overlap.take(job)
+        except Exception as error:
+            if not getattr(error, "retires_process", False):
+                raise
+            connection.send((BROKEN if getattr(error, "ends_run", False) else RETIRED, describe(error)))
+            return
 
 
-def _answer(work: Any, number: int, job: Any) -> tuple[str, int, Any]:
-    try:
-        return DONE, number, work(job)
-    except Exception as error:
-        return FAILED, number, describe(error)
+class _Answers:
+    """Tells the parent how a job ended."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, job: Any, result: Any, error: BaseException | None) -> None:
+        del job  # answers arrive in the order of the jobs
+        if error is not None:
+            self._connection.send((FAILED, describe(error)))
+            return
+        try:
+            self._connection.send((DONE, result))
+        except (pickle.PicklingError, AttributeError, TypeError) as problem:  # nothing was sent yet
+            self._connection.send((FAILED, f"the result cannot be sent back: {describe(problem)}"))
+
+
+class _Plain:
+    """Work in one stage."""
+
+    def __init__(self, work: Any) -> None:
+        self._work = work
+
+    def begin(self, job: Any) -> Any:
+        return self._work(job)
+
+    def finish(self, job: Any, begun: Any) -> Any:
+        del job
+        return begun
 
 
 def main() -> None:

@@ -163,3 +163,50 @@ def test_a_worker_sees_its_own_device_only() -> None:
     assert seen == {("cuda", "0"), ("cuda", "1")}
     with open_pool("processes", jobs_of.thread_setting) as pool:
         assert next(pool.run([0])).result == ("cpu", "", "1")
+
+
+def test_a_lost_device_retires_the_process_and_not_the_run(tmp_path: Path) -> None:
+    with open_pool("processes", jobs_of.TwoStages(tmp_path, lost=(3,), times=1)) as pool:
+        before = pool.pids
+        done = {one.job: one for one in pool.run(range(8))}
+        assert pool.pids != before
+    assert {job: one.result[0] for job, one in done.items()} == {job: job for job in range(8)}
+    assert done[2].result[1] == before[0], "what was begun before is finished by the old process"
+    assert done[3].result[1] != before[0]
+
+
+def test_a_job_that_loses_the_device_every_time_is_given_up_with_the_reason(tmp_path: Path) -> None:
+    with open_pool("processes", jobs_of.TwoStages(tmp_path, lost=(3,))) as pool:
+        done = {one.job: one for one in pool.run(range(8))}
+    assert [job for job, one in done.items() if one.error] == [3]
+    assert "illegal memory access" in done[3].error
+    assert len(list(tmp_path.glob("3-*"))) == 1 + MAX_RETRIES
+
+
+def test_a_job_that_kills_its_worker_while_it_is_finished_takes_no_other_job_with_it(tmp_path: Path) -> None:
+    """Its neighbour has begun by then and must not be blamed."""
+    with open_pool("processes", jobs_of.TwoStages(tmp_path, deadly_end=4)) as pool:
+        done = {one.job: one for one in pool.run(range(9))}
+    assert sorted(done) == list(range(9))
+    assert [job for job, one in done.items() if one.error] == [4]
+    assert "died 3 times" in done[4].error
+
+
+def test_inline_a_lost_device_ends_the_run(tmp_path: Path) -> None:
+    with open_pool("inline", jobs_of.TwoStages(tmp_path, lost=(2,))) as pool:
+        running = pool.run(range(4))
+        assert [next(running).job, next(running).job] == [0, 1]
+        with pytest.raises(PoolError, match="illegal memory access.*Start the run again"):
+            next(running)
+
+
+def test_workers_hold_what_they_are_given(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with open_pool("processes", jobs_of.squares, held=[writer]) as pool:
+        os.close(writer)
+        next(pool.run([1]))
+        os.set_blocking(reader, False)
+        with pytest.raises(BlockingIOError):  # somebody still holds the other end
+            os.read(reader, 1)
+    assert os.read(reader, 1) == b""
+    os.close(reader)

@@ -83,3 +83,35 @@ class Slow:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.seconds)
         return job
+
+
+class DeviceLost(Exception):
+    """As a generator says that its device has failed."""
+
+    retires_process = True
+
+
+@dataclass(frozen=True)
+class TwoStages:
+    """Begins and finishes jobs in two threads; loses its device at `lost` jobs, `times` each."""
+
+    folder: Path
+    lost: tuple[int, ...] = ()
+    times: int = 10**6
+    deadly_end: int | None = None  # a job whose second stage kills the process
+
+    def __call__(self) -> "TwoStages":
+        return self
+
+    def begin(self, job: int) -> int:
+        starts = len(list(self.folder.glob(f"{job}-*")))
+        (self.folder / f"{job}-{starts}-{os.getpid()}").touch()
+        if job in self.lost and starts < self.times:
+            raise DeviceLost("illegal memory access")
+        return job
+
+    def finish(self, job: int, begun: int) -> tuple[int, int]:
+        if job == self.deadly_end:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.02)
+        return begun, os.getpid()
