@@ -1,5 +1,7 @@
 """What a pool worker does with one clip: generate, encode, decode and score, publish. Runs in a spawned process.
 
+The first stage needs the device, the rest does not: a clip is encoded and published while the next one is generated.
+
 The mp4 is published before its recipe card (sidecar). A worker killed between the two leaves an mp4 without a card;
 the next run renders the clip again, finds the file already there, and only adds the card.
 """
@@ -9,10 +11,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from svta_models.identity import canonical_json, clip_id, recipe_sha
 from svta_models.media_store import MediaStore, MissingObject, open_store, sha256_hex
+from svta_resources.errors import SvtaError
+from svta_resources.video.generator import CannotLoad, DeviceFailed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CLIPS = "clips"
 SHA_IN_NAME = 12  # hex digits of the recipe in an object's name
@@ -68,56 +75,113 @@ class ClipWorkerFactory:
     generator: str
     store_url: str
 
-    def __call__(self) -> Callable[[ClipJob], dict[str, Any]]:
+    def __call__(self) -> "ClipWorker":
         from svta_resources.video.generator import open_generator
 
-        generator, store = open_generator(self.generator), open_store(self.store_url)
-        return lambda job: make_clip(job, generator, store, self.generator)
+        return ClipWorker(open_generator(self.generator), open_store(self.store_url), self.generator)
 
 
-def make_clip(job: ClipJob, generator: Any, store: MediaStore, generator_name: str) -> dict[str, Any]:
-    """Make one clip, publish it with its recipe card, and return the card."""
-    began = time.monotonic()
-    copied = _copied(job.copy_uri, store) if job.copy_uri is not None else None
-    mp4, facts, provenance = copied or _generated(job, generator)
-    winner = store.put_new(job.uri, mp4)
-    lost_race = winner != sha256_hex(mp4)
-    if lost_race:  # what is scored is what is published
-        facts = {**facts, **_examined(job, store.get(job.uri), facts)}
-    card = {
-        "clip_id": job.clip_id,
-        "pair_id": job.pair_id,
-        "take": job.take,
-        "category": job.category,
-        "caption": job.caption,
-        "uri": job.uri,
-        "sha256": winner,
-        "recipe_sha": job.recipe_sha,
-        "generator": generator_name,
-        "seed": job.seed,
-        "same_pixels_as": job.copy_of if copied else None,
-        **facts,
-        "scene": facts.get("scene") or _scene(job, generator),
-        "recipe": job.recipe,
-        "provenance": {**provenance, "lost_race": lost_race},
-        "made_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "seconds": round(time.monotonic() - began, 4),
-    }
-    _publish_card(job, card, store)
-    return card
+@dataclass(frozen=True)
+class _Begun:
+    """A clip whose device part is done: what remains is to make its frames and a file of them."""
+
+    frames: "Callable[[], np.ndarray]"
+    scene: dict[str, Any] | None
+    provenance: dict[str, Any]
+    device_seconds: float
 
 
-def _generated(job: ClipJob, generator: Any) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
-    """Render a clip: its file, its shape and scores, and what merely happened."""
+@dataclass(frozen=True)
+class _Copy:
+    """A finished clip with the same recipe: its file and its recipe card."""
+
+    mp4: bytes
+    card: dict[str, Any]
+
+
+class ClipWorker:
+    """One generator and one store, clip after clip (`overlap.TwoStageWork`)."""
+
+    def __init__(self, generator: Any, store: MediaStore, generator_name: str) -> None:
+        self._generator, self._store, self._name = generator, store, generator_name
+        self._idle_since: float | None = None
+
+    def begin(self, job: ClipJob) -> "_Begun | _Copy":
+        """Generate, or fetch the clip to copy."""
+        if job.copy_uri is not None and (copy := _copy_source(job.copy_uri, self._store)):
+            return copy
+        self._load()
+        began = time.monotonic()
+        waited = 0.0 if self._idle_since is None else began - self._idle_since
+        scene = _scene(job, self._generator)
+        draw = getattr(self._generator, "begin", None)
+        if draw is not None:
+            frames = draw(job.caption, job.seed, category=job.category)
+        else:
+            drawn = self._generator.generate(job.caption, job.seed, category=job.category)
+            frames = lambda: drawn  # noqa: E731
+        self._idle_since = time.monotonic()
+        provenance = {**self._generator.provenance(), "wait_seconds": round(waited, 4)}
+        return _Begun(frames, scene, provenance, round(self._idle_since - began, 4))
+
+    def _load(self) -> None:
+        """Load a model before the first clip, so that its seconds are not the clip's."""
+        load = getattr(self._generator, "load", None)
+        if load is None or self._idle_since is not None:
+            return
+        try:
+            load()
+        except DeviceFailed:
+            raise
+        except SvtaError as error:
+            raise CannotLoad(str(error)) from error
+
+    def finish(self, job: ClipJob, begun: "_Begun | _Copy") -> dict[str, Any]:
+        """Encode, score and publish with the recipe card; returns the card."""
+        began = time.monotonic()
+        mp4, facts, provenance = _encoded(job, begun) if isinstance(begun, _Begun) else _copied(begun)
+        winner = self._store.put_new(job.uri, mp4)
+        lost_race = winner != sha256_hex(mp4)
+        if lost_race:  # what is scored is what is published
+            facts = {**facts, **_examined(job, self._store.get(job.uri), facts)}
+        copied = isinstance(begun, _Copy)
+        device_seconds = None if isinstance(begun, _Copy) else begun.device_seconds
+        card = {
+            "clip_id": job.clip_id,
+            "pair_id": job.pair_id,
+            "take": job.take,
+            "category": job.category,
+            "caption": job.caption,
+            "uri": job.uri,
+            "sha256": winner,
+            "recipe_sha": job.recipe_sha,
+            "generator": self._name,
+            "seed": job.seed,
+            "same_pixels_as": job.copy_of if copied else None,
+            **facts,
+            "recipe": job.recipe,
+            "provenance": {**provenance, "lost_race": lost_race},
+            "made_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "device_seconds": device_seconds,
+            "seconds": round(time.monotonic() - began + (device_seconds or 0.0), 4),
+        }
+        _publish_card(job, card, self._store)
+        return card
+
+
+def _encoded(job: ClipJob, begun: _Begun) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+    """Encode a clip: its file, its shape and scores, and what merely happened."""
     from svta_resources.video.encode import encode_mp4
 
-    frames = generator.generate(job.caption, job.seed, category=job.category)
+    began = time.monotonic()
+    frames = begun.frames()
     settings = job.recipe["generator"]
     fps = settings["fps"]
     mp4 = encode_mp4(frames, fps, settings.get("quality", 6))
+    encoding = {"encode_seconds": round(time.monotonic() - began, 4)}
     count, height, width = frames.shape[:3]
     shape = {"frames": count, "height": height, "width": width, "fps": float(fps)}
-    return mp4, {**shape, **_examined(job, mp4, shape)}, generator.provenance()
+    return mp4, {**shape, **_examined(job, mp4, shape), "scene": begun.scene}, {**begun.provenance, **encoding}
 
 
 def _examined(job: ClipJob, mp4: bytes, shape: dict[str, Any]) -> dict[str, Any]:
@@ -143,16 +207,20 @@ _SHARED = (
 )  # fmt: skip
 
 
-def _copied(uri: str, store: MediaStore) -> tuple[bytes, dict[str, Any], dict[str, Any]] | None:
-    """Take the file and scores of a clip with the same recipe; None when it is gone or damaged: then it is rendered."""
+def _copy_source(uri: str, store: MediaStore) -> _Copy | None:
+    """The clip with the same recipe; None when it is gone or damaged: then it is rendered."""
     try:
         card = json.loads(store.get(uri.removesuffix(".mp4") + ".json"))
         mp4 = store.get(uri)
     except MissingObject:
         return None
-    if sha256_hex(mp4) != card["sha256"]:
-        return None
-    return mp4, {name: card.get(name) for name in _SHARED}, {**card["provenance"], "copied": True}
+    return _Copy(mp4, card) if sha256_hex(mp4) == card["sha256"] else None
+
+
+def _copied(copy: _Copy) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+    """Take over the file and its scores."""
+    facts = {name: copy.card.get(name) for name in _SHARED}
+    return copy.mp4, facts, {**copy.card["provenance"], "copied": True}
 
 
 def _publish_card(job: ClipJob, card: dict[str, Any], store: MediaStore) -> None:

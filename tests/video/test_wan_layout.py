@@ -81,10 +81,9 @@ def test_the_identity_is_the_weights_and_not_when_or_where_they_were_copied(fold
     assert find_layout(TINY, moved).identity() != first
 
 
-def test_only_full_hashes_tell_equal_shapes_apart(folder: Path) -> None:
+def test_equal_shapes_have_one_identity(folder: Path) -> None:
+    """Told apart by `svta doctor --hash` alone: reading 70 GB before every plan is not an option."""
     layout = find_layout(TINY, folder)
-    identity, hashes = layout.identity(), layout.full_hashes()
+    identity = layout.identity()
     save_file({"w0": torch.zeros(3, 1)}, folder / TINY.dit_files[0])
     assert layout.identity() == identity
-    changed = layout.full_hashes()
-    assert {name for name in hashes if hashes[name] != changed[name]} == {TINY.dit_files[0]}

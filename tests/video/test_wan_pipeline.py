@@ -59,7 +59,7 @@ def test_frames_are_those_of_the_stock_pipeline(generator: WanGenerator) -> None
     """Called as diffsynth's own examples do, with pictures as its output."""
     ours = generator.generate(CAPTION, SEED)
     chosen = generator.settings
-    pictures = generator._loaded()(
+    pictures = generator._loaded().pipe(
         prompt=CAPTION,
         negative_prompt=chosen.negative_prompt,
         seed=SEED,

@@ -46,7 +46,8 @@ class WanLayout:
     def identity(self) -> str:
         """Hash of every weight file's header and size (16 hex digits): cheap, and another file never has the same.
 
-        A fine-tuned copy with equal shapes in a file of equal size is only told apart by `full_hash`.
+        A fine-tuned copy with equal shapes in a file of equal size is only told apart by the hash of all its bytes
+        (`svta doctor --hash`).
         """
         digest = hashlib.sha256()
         for name in self.preset.model_files:
@@ -54,10 +55,6 @@ class WanLayout:
             digest.update(f"{name} {path.stat().st_size} ".encode())
             digest.update(_header(path))
         return digest.hexdigest()[:16]
-
-    def full_hashes(self) -> dict[str, str]:
-        """sha256 of every weight file's bytes; minutes at full size."""
-        return {name: _sha256(self.folder / name) for name in self.preset.model_files}
 
 
 def find_layout(preset: WanPreset, folder: str | os.PathLike[str] | None = None) -> WanLayout:
@@ -139,8 +136,3 @@ def _check_whole(path: Path) -> None:
             f"{path} has {path.stat().st_size} bytes and should have {promised}: its download was cut short. Fetch it "
             "again."
         )
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """What the user chooses about Wan clips; all of it is hashed into a clip's recipe."""
 
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from enum import Enum
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,7 @@ SPATIAL_FACTOR = 16  # the VAE's 8 times the transformer's patch of 2
 TEMPORAL_FACTOR = 4  # the VAE keeps the first frame and joins every 4 that follow
 
 
-class Fp8Mode(StrEnum):
+class Fp8Mode(str, Enum):  # noqa: UP042 - StrEnum needs Python 3.11; benchmarks/generation.py runs on 3.10
     """How the diffusion transformer's weights use 8-bit floats (e4m3).
 
     storage: kept as fp8 in memory, cast up at every use. rounded: rounded to fp8 once and kept as bfloat16, the same
@@ -71,8 +71,10 @@ class WanSettings:
                 f"TeaCache threshold {self.tea_cache_threshold:g} cannot be used: set one above 0, or null to switch "
                 "it off."
             )
-        if self.fp8 not in set(Fp8Mode):
-            raise GeneratorError(f"Unknown fp8 mode {self.fp8!r}. Use one of: {', '.join(Fp8Mode)}.")
+        if self.fp8 not in [mode.value for mode in Fp8Mode]:
+            raise GeneratorError(
+                f"Unknown fp8 mode {self.fp8!r}. Use one of: {', '.join(mode.value for mode in Fp8Mode)}."
+            )
 
     @classmethod
     def of(cls, preset: WanPreset, **chosen: Any) -> "WanSettings":

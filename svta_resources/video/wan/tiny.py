@@ -41,11 +41,11 @@ def write_tiny(folder: Path, seed: int = 0) -> Path:
         save_file({name: state[name] for name in names[number :: len(shards)]}, folder / shard)
     torch.save(t5.state_dict(), folder / T5_FILE)
     torch.save(vae.model.state_dict(), folder / VAE_FILE)
-    _write_tokenizer(folder / TOKENIZER_FOLDER)
+    write_tokenizer(folder / TOKENIZER_FOLDER)
     return folder
 
 
-def _write_tokenizer(folder: Path) -> None:
+def write_tokenizer(folder: Path) -> None:
     """A byte-level tokenizer without merges: every caption, Chinese too, becomes its bytes."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
