@@ -13,6 +13,7 @@ from svta_assets.splits.assets import splits
 from svta_assets.tables.assets import eval_tables
 from svta_assets.texts.assets import llm_descriptions, raw_texts
 from svta_assets.videos.assets import videos
+from svta_resources.gpu_resource import GpuResource
 from svta_resources.home import HomeResource
 
 ASSETS = [raw_texts, llm_descriptions, videos, labels, clusters, splits, model_checkpoints, eval_tables]
@@ -22,7 +23,7 @@ defs = dg.Definitions(
     asset_checks=CHECKS,
     jobs=[*JOBS, regenerate],
     sensors=[abandoned_runs],
-    resources={"home": HomeResource()},
+    resources={"home": HomeResource(), "gpu": GpuResource()},
     # One process per run: a step subprocess would pay the imports and the model load again.
     executor=dg.in_process_executor,
 )

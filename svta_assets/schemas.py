@@ -99,7 +99,8 @@ CLIPS = Table(
         Column("recipe", _TEXT, "what was chosen (JSON); hashed into recipe_sha"),
         Column("provenance", _TEXT, "what merely happened (JSON): versions, device; never hashed"),
         Column("made_at", _TEXT, "when the clip was published, UTC, ISO 8601"),
-        Column("seconds", _REAL, "wall seconds to generate and encode"),
+        Column("device_seconds", _REAL, "seconds its device was held by the clip; encoding is not in it, nor a copy"),
+        Column("seconds", _REAL, "seconds to generate, encode and publish; overlaps other clips of the same worker"),
     ),
 )
 

@@ -1,32 +1,51 @@
 """`svta doctor`: what is fine here, what is not, and what to do about it."""
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
+from svta_cli import machine
 from svta_models.errors import SvtaError
 from svta_resources.profiles import EMBEDDED_LLM, Home, check_instance_file, home_from, profile_from
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from svta_assets.videos.costs import ClipTime
+
 PACKAGES = ("dagster", "dagster-webserver", "duckdb", "polars", "torch", "av", "skia-python", "openai", "obstore")
+VIDEO_PACKAGES = ("diffsynth", "flash-attn-3", "flash-attn", "torchao")  # `wan` needs the first; the rest is for speed
 LEAST_FREE_GB = 2.0
 PYTHONS = ((3, 11), (3, 12))
 
 
 @click.command()
+@click.option("--hash", "hashes", is_flag=True, help="Print sha256 of the generator's weight files instead.")
 @click.pass_context
-def command(ctx: click.Context) -> None:
-    """Check this machine, the home and the settings; exit code 1 when something needs attention. Changes nothing."""
+def command(ctx: click.Context, hashes: bool) -> None:
+    """Check this machine, the home and the settings; exit code 1 when something needs attention. Changes nothing.
+
+    With --hash: the lines that `sha256sum -c` takes, on stdout; minutes for the full model.
+    """
+    from svta_cli.weights import print_hashes
+
+    if hashes:
+        print_hashes(profile_from().generator)
+        return
+    _own_clips.cache_clear()
     problems = 0
     for name, look in CHECKS.items():
         try:
-            click.echo(f"ok       {name}: {look()}")
+            said = look().replace("\n", "\n           ")
+            click.echo(f"ok       {name}: {said}")
         except SvtaError as error:
             problems += 1
             click.echo(f"problem  {name}: {error}")
@@ -40,15 +59,16 @@ def _python() -> str:
 
 
 def _packages() -> str:
-    found, missing = [], []
-    for package in PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            missing.append(package)
+    found, missing = machine.installed(PACKAGES)
     if missing:
         raise SvtaError(f"{', '.join(missing)} not installed: run `make env`")
     return ", ".join(found)
+
+
+def _video_packages() -> str:
+    found, missing = machine.installed(VIDEO_PACKAGES)
+    absent = f"not installed: {', '.join(missing)}" if missing else ""
+    return "; ".join(part for part in (", ".join(found), absent) if part)
 
 
 def _home() -> str:
@@ -76,11 +96,27 @@ def _writable() -> str:
 
 
 def _disk() -> str:
-    folder = _nearest_folder(home_from().path)
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < LEAST_FREE_GB:
-        raise SvtaError(f"{free:.1f} GB free at {folder}, a demo needs {LEAST_FREE_GB:g}: free space or set SVTA_HOME")
-    return f"{free:.0f} GB free"
+    home = home_from()
+    folder = _nearest_folder(home.path)
+    free = machine.free_bytes(folder)
+    if free < LEAST_FREE_GB * machine.GB:
+        raise SvtaError(
+            f"{free / machine.GB:.1f} GB free at {folder}, a demo needs {LEAST_FREE_GB:g}: free space or set SVTA_HOME"
+        )
+    said = f"{free / machine.GB:.0f} GB free"
+    if home.media_url != str(home.path):
+        return f"{said}; clips go to {home.media_url}"
+    work, clips = _own_clips()
+    size = machine.clip_megabytes(work.store, clips) if work else None
+    worth = size or machine.ESTIMATED_CLIP_MB
+    basis = "as those of this home have" if size else "an estimate: there are none yet"
+    room = float(f"{free / 1e6 / worth:.2g}")  # two digits: clips differ in size
+    return f"{said}, room for about {room:,.0f} clips of {worth:.2g} MB ({basis})"
+
+
+def _memory() -> str:
+    available, total = machine.host_memory()
+    return f"{available / machine.GB:.1f} of {total / machine.GB:.1f} GB available"
 
 
 def _media() -> str:
@@ -105,17 +141,61 @@ def _dagster() -> str:
 
 
 def _devices() -> str:
-    from svta_resources.gpu import visible_devices
+    from svta_resources.gpu import cards
 
-    return ", ".join(visible_devices()) or f"no GPU, {len(os.sched_getaffinity(0))} processors"
+    found = cards()
+    return machine.describe_cards(found) if found else f"no GPU, {machine.processors()} processors"
 
 
 def _generator() -> str:
+    """The generator can be opened here, and a device can hold it; nothing is loaded."""
     from svta_resources.video.generator import open_generator
 
     spec = profile_from().generator
-    open_generator(spec)
+    generator = open_generator(spec)
+    if check := getattr(generator, "check_device", None):
+        check()
     return spec
+
+
+@cache
+def _own_clips() -> "tuple[Any, pl.DataFrame]":
+    """The home, opened, and the configured generator's clips in it; (None, no rows) where another check refuses it."""
+    import polars as pl
+
+    from svta_assets.workspace import open_workspace
+
+    try:
+        work = open_workspace()
+        clips = work.catalog.read("clips")
+    except SvtaError:
+        return None, pl.DataFrame()
+    return work, clips.filter(pl.col("generator") == work.profile.generator)
+
+
+def _speed() -> str:
+    """Clips an hour, as the clips of the home were made; nothing is measured here."""
+    from svta_assets.videos.costs import device_hour_price
+
+    price, time = device_hour_price(), _clip_time()
+    if time is None or not time.clips:
+        return "not measured yet; `svta regen <category> --mode missing --pilot 4` makes four clips and tells"
+    cost = f", {price * time.seconds / 3600:.3g} a clip at {price:g} an hour" if price is not None else ""
+    when = time.newest[:16].replace("T", " ")
+    return f"{time.per_hour:,.0f} clips an hour and device (median of {time.clips}, newest {when} UTC){cost}"
+
+
+def _clip_time() -> "ClipTime | None":
+    """Seconds of a clip under today's settings where they can be told, else under any; None without a home."""
+    from svta_assets.videos.costs import clip_time, of_settings, rendered
+
+    work, clips = _own_clips()
+    if work is None:
+        return None
+    rows = rendered(clips, work.profile.generator)
+    with suppress(SvtaError):  # a generator that cannot be opened here: its own check says why
+        rows = of_settings(rows, work.generator.recipe())
+    return clip_time(rows, 0.0)
 
 
 def _language_model() -> str:
@@ -146,13 +226,16 @@ def _sources() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "python": _python,
     "packages": _packages,
+    "video packages": _video_packages,
     "home": _home,
     "writable": _writable,
     "disk": _disk,
+    "memory": _memory,
     "media": _media,
     "dagster": _dagster,
     "devices": _devices,
     "video generator": _generator,
+    "speed": _speed,
     "language model": _language_model,
     "sources": _sources,
 }

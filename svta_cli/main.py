@@ -13,8 +13,8 @@ from svta_models.errors import SvtaError
 COMMANDS = {
     "demo": ("demo", "Build the demo dataset end to end and print its evaluation table."),
     "status": ("status", "What is there, what is missing, what is truly stale."),
-    "plan": ("plan", "What a run would make, how long it takes, and why. Changes nothing."),
-    "regen": ("regen", "Regenerate categories; promote, discard or roll back new takes."),
+    "plan": ("plan", "What a run would make, how long it takes and what it costs. Changes nothing."),
+    "regen": ("regen", "Regenerate categories, a pilot first; promote, discard or roll back takes."),
     "release": ("release", "List, show, name and cut releases."),
     "taxonomy": ("taxonomy", "Show the final categories; approve a version."),
     "review": ("review", "Look at clips and their scores; keep or reject clips of the review sample."),

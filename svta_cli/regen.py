@@ -18,6 +18,9 @@ DECISIONS = ("promote", "discard", "rollback")
 @click.option("--only", multiple=True, metavar="PAIR_ID", help="Restrict to these pairs.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be made, and stop.")
 @click.option("--confirm", is_flag=True, help="Run although it takes longer than the profile allows.")
+@click.option(
+    "--pilot", type=click.IntRange(min=1), metavar="N", help="Make N clips of each category, then project the rest."
+)
 @click.option("--promote", is_flag=True, help="Make accepted candidates current.")
 @click.option("--discard", is_flag=True, help="Set candidates aside.")
 @click.option("--rollback", is_flag=True, help="Undo the newest promotion.")
@@ -29,6 +32,7 @@ def command(
     only: tuple[str, ...],
     plan_only: bool,
     confirm: bool,
+    pilot: int | None,
     by: str | None,
     verbose: bool,
     **decisions: bool,
@@ -36,16 +40,20 @@ def command(
     """Regenerate CATEGORIES in one run; or promote, discard or roll back their new takes."""
     from svta_assets.workspace import open_workspace
     from svta_cli.choices import category_keys, who
+    from svta_cli.pilot import chosen_pairs, run_pilot
     from svta_cli.plan import show
 
     asked = [name for name in DECISIONS if decisions[name]]
-    _refuse_contradictions(asked, plan_only, bool(only))
+    _refuse_contradictions(asked, plan_only, bool(only), pilot is not None)
     keys = category_keys(categories)
     work = open_workspace()
     if plan_only:
-        show(work, keys, mode, list(only) or None)
+        show(work, keys, mode, chosen_pairs(work, keys, mode, list(only), pilot) if pilot else list(only) or None)
         return
     _require_descriptions(work, keys)
+    if pilot:
+        run_pilot(work, keys, mode, list(only), pilot, confirm, lambda config: _make_some(work, keys, config, verbose))
+        return
     before = latest_release(work)
     if asked:
         for key in keys:
@@ -59,9 +67,11 @@ def command(
         raise failure
 
 
-def _refuse_contradictions(asked: list[str], plan_only: bool, only: bool) -> None:
+def _refuse_contradictions(asked: list[str], plan_only: bool, only: bool, pilot: bool) -> None:
     if len(asked) + plan_only > 1:
         raise click.UsageError("choose one of --plan, --promote, --discard and --rollback")
+    if pilot and asked:
+        raise click.UsageError(f"--pilot makes clips; it goes without --{asked[0]}")
     if only and "rollback" in asked:
         raise click.UsageError("--rollback undoes a whole promotion; it takes no --only")
 
@@ -95,11 +105,30 @@ def _settle(work: Any, keys: list[str], regenerate: dict[str, Any] | None, verbo
     with live_line(", ".join(keys)) as say, open_runner(say=say, verbose=verbose) as runner:
         if regenerate:
             try:
-                runner.run("regenerate", config={"ops": {"regenerate_categories": {"config": regenerate}}})
+                runner.run("regenerate", config=_run_config(regenerate))
             except RunFailed as error:
                 failure = error
         settle(work, runner, keys)
     return failure
+
+
+def _make_some(work: Any, keys: list[str], regenerate: dict[str, Any], verbose: bool) -> Exception | None:
+    """Make the clips of a pilot and settle nothing; returns the failure of the run, if any."""
+    from svta_cli.progress import live_line
+    from svta_cli.runs import RunFailed, open_runner
+
+    failure: Exception | None = None
+    with live_line(f"pilot of {', '.join(keys)}") as say, open_runner(say=say, verbose=verbose) as runner:
+        try:
+            runner.run("regenerate", config=_run_config(regenerate))
+        except RunFailed as error:
+            failure = error
+    work.refresh()
+    return failure
+
+
+def _run_config(regenerate: dict[str, Any]) -> dict[str, Any]:
+    return {"ops": {"regenerate_categories": {"config": regenerate}}}
 
 
 def settle(work: Any, runner: "Runner", keys: list[str]) -> None:

@@ -134,6 +134,6 @@ def open_runner(home: Home | None = None, say: Say | None = None, verbose: bool 
         try:
             yield Runner(instance, say, verbose)
         finally:
-            from svta_assets.videos.produce import close_resident_pools
+            from svta_resources.video.resident import close_resident_pools
 
             close_resident_pools()

@@ -102,9 +102,17 @@ def profile_from(environ: Mapping[str, str] | None = None) -> Profile:
     profile = PROFILES[name]
     if generator := environ.get("SVTA_VIDEO_GENERATOR"):
         profile = replace(profile, generator=generator)
+    if workers := environ.get("SVTA_WORKERS"):
+        profile = replace(profile, workers=_workers(workers))
     if model := environ.get("SVTA_LLM_MODEL"):
         profile = replace(profile, llm_model=model, llm_base_url=environ.get("OPENAI_BASE_URL") or "")
     return profile
+
+
+def _workers(given: str) -> int:
+    if not given.isdigit():
+        raise SvtaError(f"SVTA_WORKERS={given!r} is not a number of processes; set 1 or more, or 0 for one a device")
+    return int(given)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from svta_resources.profiles import PROFILES, Home, project_root
 
 _NOT_SET = (
     "SVTA_PROFILE", "SVTA_SOURCES_DIR", "SVTA_MEDIA_URL", "SVTA_LLM_MODEL", "SVTA_VIDEO_GENERATOR", "SVTA_WAN_DIR",
-    "OPENAI_BASE_URL", "OPENAI_API_KEY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
+    "SVTA_GPU_HOUR_PRICE", "SVTA_WORKERS", "SVTA_WAN_ATTENTION", "SVTA_WAN_COMPILE", "OPENAI_BASE_URL", "OPENAI_API_KEY",
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
 )  # fmt: skip
 DAGSTER, SVTA = (str(Path(sys.executable).with_name(name)) for name in ("dagster", "svta"))
 MODULE = "svta_assets.definitions"
@@ -72,11 +73,8 @@ class DrillHome:
 
     def execute(self, job: str, config: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         """`dagster job execute` to its end; `config` is run config by op."""
-        ops = {"ops": {op: {"config": values} for op, values in config.items()}}
-        file = self.path / f"{job}.run.json"
-        file.write_text(json.dumps(ops))
         return subprocess.run(
-            [DAGSTER, "job", "execute", "-m", MODULE, "-j", job, "-c", str(file)],
+            self._job(job, config),
             env=self.environment(),
             cwd=project_root(),
             capture_output=True,
@@ -84,6 +82,22 @@ class DrillHome:
             check=False,
             timeout=300,
         )
+
+    def start_job(self, job: str, config: dict[str, Any]) -> subprocess.Popen[bytes]:
+        """Start `dagster job execute` and return at once."""
+        return subprocess.Popen(
+            self._job(job, config),
+            env=self.environment(),
+            cwd=project_root(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _job(self, job: str, config: dict[str, Any]) -> list[str]:
+        ops = {"ops": {op: {"config": values} for op, values in config.items()}}
+        file = self.path / f"{job}.run.json"
+        file.write_text(json.dumps(ops))
+        return [DAGSTER, "job", "execute", "-m", MODULE, "-j", job, "-c", str(file)]
 
     def svta(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the `svta` command to its end."""
@@ -121,7 +135,7 @@ class DrillHome:
     def copy(self, to: Path) -> "DrillHome":
         """The same home elsewhere, for a test that changes it. Nothing in a home knows where it lies."""
         shutil.copytree(self.path, to)
-        return DrillHome(to, dict(self.ran))
+        return DrillHome(to, dict(self.ran), dict(self.settings))
 
     def files(self, category: str) -> dict[str, str]:
         """Name of every finished mp4 of a category -> sha256 of its bytes on the disk."""

@@ -16,7 +16,7 @@ from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
 
 # Columns that say how a clip was made, or how near it is to clips of other categories: not what the partition holds.
-NOT_CONTENT = ("provenance", "seconds", "made_at", "nearest_clip", "nearest_distance")
+NOT_CONTENT = ("provenance", "seconds", "device_seconds", "made_at", "nearest_clip", "nearest_distance")
 
 
 class ModeName(StrEnum):
@@ -38,6 +38,9 @@ class VideosConfig(dg.Config):
     )
     only: list[str] = Field(default=[], description="restrict to these pair_ids; empty means all of the category")
     confirm: bool = Field(default=False, description="run although the plan exceeds confirm_above_gpu_hours")
+    pilot: int = Field(
+        default=0, ge=0, description="make at most this many clips of the plan and project the rest; 0 makes them all"
+    )
 
 
 @dg.asset(
@@ -59,22 +62,29 @@ def videos(context: dg.AssetExecutionContext, config: VideosConfig, home: HomeRe
 
 def materialize_category(context: Any, work: Workspace, category: str, config: VideosConfig) -> dg.MaterializeResult:
     """Make a category's clips and describe them; also used by the job `regenerate`."""
-    from svta_assets.videos.produce import Eta, produce, resident_pool
+    from svta_assets.videos.pilot import pilot_metadata, start_pilot
+    from svta_assets.videos.produce import Eta, produce
     from svta_assets.videos.sizes import confirm_size
+    from svta_resources.video.resident import resident_pool
 
     watch = Stopwatch(work, context.run.run_id, "videos", category)
-    mode = Mode(config.mode.value)
-    confirm_size(work, category, mode, config.only or None, config.confirm)
+    mode, asked = Mode(config.mode.value), config.only or None
+    only = asked
+    if config.pilot:
+        work, only = start_pilot(work, category, mode, asked, config.pilot)
+    confirm_size(work, category, mode, only, config.confirm)
+    pool = resident_pool(work.profile, work.generator, work.home.media_url)
     eta = Eta(context.log.info, f"videos {category}")
-    outcome = produce(work, category, mode, config.only or None, resident_pool(work), eta)
+    outcome = produce(work, category, mode, only, pool, eta)
     watch.record(outcome.made, worker_seconds=outcome.worker_seconds)
     if outcome.failed and not outcome.made:
         first = outcome.failed[0]
         raise dg.Failure(f"none of {len(outcome.failed)} clips of {category} could be made: {first['detail'][-500:]}")
-    return result(outcome.clips, _metadata(work, outcome), without=NOT_CONTENT)
+    facts = pilot_metadata(work, category, mode, asked) if config.pilot else {}
+    return result(outcome.clips, {**_metadata(work, outcome, config.pilot), **facts}, without=NOT_CONTENT)
 
 
-def _metadata(work: Workspace, outcome: Any) -> dict[str, Any]:
+def _metadata(work: Workspace, outcome: Any, pilot: int) -> dict[str, Any]:
     from svta_assets.gates import load_thresholds
     from svta_assets.videos.preview import preview
     from svta_assets.videos.quality import deciles_markdown
@@ -82,6 +92,8 @@ def _metadata(work: Workspace, outcome: Any) -> dict[str, Any]:
 
     plan, clips = outcome.plan, outcome.clips
     said = f"{outcome.made} made, {plan.current} current"
+    if pilot:
+        said = f"pilot of {pilot}: {outcome.made} made"
     if not plan.jobs:
         said += "; for new ones choose mode new_take"
     if plan.waiting:

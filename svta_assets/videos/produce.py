@@ -1,10 +1,7 @@
 """Making the clips of one category: plan, render in the pool, publish, gate, promote. No Dagster in here."""
 
-import atexit
-import os
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +14,8 @@ from svta_assets.videos.projection import clip_rows, project_clips, read_cards
 from svta_assets.videos.takes import promote
 from svta_assets.workspace import Workspace
 from svta_resources.errors import SvtaError
-from svta_resources.video.clip_worker import CLIPS, ClipJob, ClipWorkerFactory
-from svta_resources.video.pool import Pool, open_pool
+from svta_resources.video.clip_worker import CLIPS, ClipJob
+from svta_resources.video.pool import Pool
 
 Progress = Callable[[int, int], None]  # clips done, clips planned
 
@@ -115,28 +112,6 @@ def _publish_rejects(work: Workspace, category: str, outcome: Outcome) -> None:
     before = [row for row in work.catalog.read("rejects", name).iter_rows(named=True) if row["key"] not in have]
     rows = {**{row["key"]: row for row in before}, **failed}
     work.catalog.publish("rejects", name, REJECTS.frame(list(rows.values())))
-
-
-_resident: dict[tuple[str, str, str, int], Pool] = {}
-_open_pools = ExitStack()
-atexit.register(_open_pools.close)
-
-
-def resident_pool(work: Workspace) -> Pool:
-    """The pool of this process: opened at the first clip and kept, so that a run loads the model once."""
-    profile = work.profile
-    workers = profile.workers or len(os.sched_getaffinity(0))
-    key = (profile.pool, profile.generator, work.home.media_url, workers)
-    if key not in _resident:
-        factory = ClipWorkerFactory(profile.generator, work.home.media_url)
-        _resident[key] = _open_pools.enter_context(open_pool(profile.pool, factory, workers))
-    return _resident[key]
-
-
-def close_resident_pools() -> None:
-    """End the workers of this process; the next clip starts new ones."""
-    _resident.clear()
-    _open_pools.close()
 
 
 class Eta:

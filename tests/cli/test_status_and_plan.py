@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from svta_assets.videos.costs import ClipTime
 from svta_assets.videos.plan import Mode
 from svta_resources.profiles import Home
 from svta_resources.query import query
@@ -91,9 +92,9 @@ def test_plan_of_chosen_pairs(same_generator: ToyCategory, svta: Svta) -> None:
 def test_a_plan_beyond_the_profiles_limit_says_so(
     same_generator: ToyCategory, svta: Svta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("svta_assets.videos.sizes.seconds_per_clip", lambda work: 3600.0)
+    monkeypatch.setattr("svta_assets.videos.sizes.clip_time", lambda rows, estimate_s: ClipTime(3600.0))
     out = svta("plan", "--mode", "new_take")[1]
-    assert "12.00 hours" in out
+    assert "about 12.0 h of one device at 3600.00 s a clip (an estimate: nothing was measured here yet)" in out
     assert f"need --confirm: {CATEGORY}" in out
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from svta_assets.definitions import defs
 from svta_assets.gates import load_thresholds
-from svta_assets.videos import produce
 from svta_assets.videos.plan import Mode
 from svta_assets.videos.projection import project_clips
 from svta_assets.videos.takes import rollback
 from svta_models import open_release
+from svta_resources.video.resident import close_resident_pools
 from tests.drills.kill_drill import CATEGORY, PAIRS, kill_and_rerun
 from tests.toy_home import DrillHome, clean_environment
 
@@ -76,9 +76,7 @@ def changed(filled_home: DrillHome, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name, value in clean_environment(drill.path).items():
         monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
     yield drill
-    for pool in produce._resident.values():
-        pool.close()
-    produce._resident.clear()
+    close_resident_pools()
 
 
 def _run(job: str, partition: str | None = None, config: dict[str, Any] | None = None, only: str | None = None) -> None:

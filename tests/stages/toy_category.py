@@ -13,7 +13,7 @@ from svta_assets.videos.plan import Mode, Plan
 from svta_assets.videos.produce import Outcome, plan_category, produce
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.profiles import PROFILES, Home
-from svta_resources.video.clip_worker import make_clip
+from svta_resources.video.clip_worker import ClipWorker
 from svta_resources.video.pool import InlinePool
 
 CATEGORY = "fire"
@@ -73,7 +73,7 @@ class ToyCategory:
         return plan_category(self.work, self.category, mode, only)
 
     def run(self, mode: Mode = Mode.MISSING, only: Collection[str] | None = None) -> Outcome:
-        pool = InlinePool(lambda: lambda job: make_clip(job, self.generator, self.work.store, "toy"))
+        pool = InlinePool(lambda: ClipWorker(self.generator, self.work.store, "toy"))
         return produce(self.work, self.category, mode, only, pool, lambda done, total: None)
 
     @property
