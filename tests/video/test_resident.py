@@ -1,6 +1,9 @@
 """The pool of a process takes the cards that can hold the model, holds them while it is open, and gives them back."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +106,29 @@ def test_training_in_the_same_process_takes_the_card_from_the_pool(cards: Path, 
         assert _free() == 1
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert _free() == 2
+
+
+def test_cards_of_a_killed_run_are_free_within_a_second(cards: Path) -> None:
+    """kill -9: its workers hold the locks, too, and end by themselves."""
+    script = (
+        "import sys, time\n"
+        "from dataclasses import replace\n"
+        "from svta_resources.profiles import PROFILES\n"
+        "from svta_resources.video.generator import open_generator\n"
+        "from svta_resources.video.resident import resident_pool\n"
+        f"profile = replace(PROFILES['gpu'], generator={SPEC!r})\n"
+        "print(*resident_pool(profile, open_generator(profile.generator), sys.argv[1]).pids, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", script, str(cards)], stdout=subprocess.PIPE, text=True)
+    assert len(run.stdout.readline().split()) == 2
+    assert _free() == 0
+    run.kill()
+    killed = time.monotonic()
+    with DeviceLease().lease("cuda", 2, timeout_s=5):
+        assert time.monotonic() - killed < 1
+    run.wait()
+    run.stdout.close()
 
 
 def test_without_a_card_training_computes_on_the_cpu(cards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
