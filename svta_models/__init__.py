@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from svta_models.clip4clip import load_published
+    from svta_models.published import load_published
     from svta_models.release import open_release
 
 __all__ = ["load_published", "open_release"]
-_HOMES = {"load_published": "svta_models.clip4clip", "open_release": "svta_models.release"}
+_HOMES = {"load_published": "svta_models.published", "open_release": "svta_models.release"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,12 +9,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from svta_models.clip4clip import Clip4ClipMeanP, load_weights
+from svta_models.clip_tokenizer import AnyTokenizer, tokenizer_from_json
 from svta_models.errors import SvtaError
 from svta_models.identity import canonical_json
 from svta_models.media_store import MediaStore, MissingObject, sha256_hex
-from svta_models.presets import ClipConfig
-from svta_models.tokenizer import CaptionTokenizer
+from svta_models.published import build_model
+from svta_models.retrieval import RetrievalModel
+from svta_models.weights import load_weights
 
 FORMAT = 1
 ID_LENGTH = 16
@@ -32,8 +33,8 @@ class Checkpoint:
     """A model ready to use: `model` in eval mode, its `tokenizer`, and the whole `config` it was saved with."""
 
     id: str
-    model: Clip4ClipMeanP
-    tokenizer: CaptionTokenizer
+    model: RetrievalModel
+    tokenizer: AnyTokenizer
     config: dict[str, Any]
 
     @property
@@ -48,17 +49,17 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    store: MediaStore, prefix: str, model: Clip4ClipMeanP, tokenizer: CaptionTokenizer, facts: dict[str, Any]
+    store: MediaStore, prefix: str, model: RetrievalModel, tokenizer: AnyTokenizer, facts: dict[str, Any]
 ) -> str:
     """Write a checkpoint and return its id. `facts`: recipe, release, seed, best_epoch, curves; nothing that varies
     between equal trainings (times, devices), so that equal trainings share one checkpoint."""
     from safetensors.torch import save
 
-    weights = save({name: tensor.contiguous() for name, tensor in model.published_state().items()})
+    weights = save({name: tensor.cpu().contiguous() for name, tensor in model.published_state().items()})
     config = {
         "format": FORMAT,
-        "method": "clip4clip-meanp",
-        "model": model.config.to_dict(),
+        "method": model.method.lower(),
+        "model": _sizes(model),
         "tokenizer": tokenizer.to_json(),
         "weights_sha256": sha256_hex(weights),
         **facts,
@@ -70,14 +71,19 @@ def save_checkpoint(
     return folder.rsplit("/", 1)[-1]
 
 
+def _sizes(model: RetrievalModel) -> dict[str, Any]:
+    """The towers' sizes, and the head's where there is one beyond mean pooling."""
+    return model.config.to_dict() | ({} if model.method == "clip4clip-meanP" else model.head.to_dict())
+
+
 def load_checkpoint(store: MediaStore, prefix: str, checkpoint_id: str) -> Checkpoint:
     """Load a checkpoint. Raises CheckpointError naming the file (and WrongWeights the tensors) that do not fit."""
     folder = f"{prefix}/{checkpoint_id}"
     config = _read_config(store, f"{folder}/config.json", checkpoint_id)
     state = _read_weights(store, f"{folder}/model.safetensors", config["weights_sha256"])
-    model = Clip4ClipMeanP(ClipConfig.from_mapping(config["model"]))
+    model = build_model(config["method"], config["model"])
     load_weights(model, state, origin=f"{folder}/model.safetensors")
-    return Checkpoint(checkpoint_id, model.eval(), CaptionTokenizer.from_json(config["tokenizer"]), config)
+    return Checkpoint(checkpoint_id, model.eval(), tokenizer_from_json(config["tokenizer"]), config)
 
 
 def list_checkpoints(store: MediaStore, prefix: str) -> list[str]:

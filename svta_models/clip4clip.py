@@ -1,122 +1,171 @@
-"""CLIP4Clip with the parameter-free head (MeanP): a clip is the mean of its normalised frame features.
+"""CLIP4Clip (Luo et al. 2021): three loose heads that compare pooled vectors, and the tight one that reads both sides.
 
-Luo et al. 2021, section 3.3, in the form the published code has it. Shape letters: B pairs, N captions or clips,
-T frame slots, L tokens, C = 3 channels, H x W pixels, D embedding.
+Sections 3.3 and 3.4 in the form the published code has them. Shape letters: B pairs, N captions, M clips, P pairs of a
+block, T frame slots, L tokens, S = 1 + T tokens of a pair, C = 3 channels, H x W pixels, D embedding.
 Unusual: each frame is L2-normalised before the mean and the mean is normalised again; padded frames are excluded;
-similarity carries exp(logit_scale); the loss uses the whole batch as negatives in both directions.
+loose similarity carries exp(logit_scale); the loss uses the whole batch as negatives in both directions. tightTransf
+normalises nothing, has no logit scale and never joins the batches of several processes.
 """
 
-import math
-from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svta_models.clip import Clip
-from svta_models.errors import SvtaError
-from svta_models.presets import ClipConfig
+from svta_models.presets import ClipConfig, HeadConfig
+from svta_models.retrieval import (
+    HEAD_EPS,
+    Features,
+    LooseModel,
+    RetrievalModel,
+    position_rows,
+    require_header,
+    unit,
+)
+from svta_models.transformer import LayerNorm, Transformer, key_bias, quick_gelu
 
-MAX_LOGIT_SCALE = math.log(100)  # the published training loop clamps after every step, never inside forward
-METHODS = ("clip4clip-meanP",)
-_FIXED_BUFFERS = {"clip.input_resolution", "clip.context_length", "clip.vocab_size"}  # in OpenAI files, not weights
+LOOSE_HEADERS = ("meanP", "seqLSTM", "seqTransf")
+TIGHT_HEADER = "tightTransf"
 
 
-class WrongWeights(SvtaError):
-    """A file of weights does not fit the model; the message names what is missing, unexpected or misshapen."""
+class Clip4Clip(LooseModel):
+    """CLIP4Clip with a loose head: `head.sim_header` is meanP, seqLSTM or seqTransf.
+
+    Sides: raw caption features (N, D); unit clip features (M, D).
+    """
+
+    def __init__(self, config: ClipConfig, head: HeadConfig) -> None:
+        require_header(head, LOOSE_HEADERS, "CLIP4Clip")
+        super().__init__(config, head)
+        self.method = f"clip4clip-{head.sim_header}"
+        self.add_temporal_module()
+        self.initialise_head()
+
+    def text_side(self, input_ids_BL: Tensor, input_mask_BL: Tensor) -> Features:
+        return (self.encode_text(input_ids_BL, input_mask_BL),)
+
+    def clip_side(self, frames_BTCHW: Tensor, frame_mask_BT: Tensor) -> Features:
+        features_BTD = self.temporal(self.encode_frames(frames_BTCHW), frame_mask_BT)
+        return (self.pool(features_BTD, frame_mask_BT),)
+
+    def score(self, texts: Features, clips: Features) -> Tensor:
+        return torch.mul(self.clip.logit_scale.exp(), unit(texts[0]) @ clips[0].T)
+
+    @property
+    def cells_per_pair(self) -> int:
+        return 1
 
 
-class Clip4ClipMeanP(nn.Module):
-    """Text and frame encoders with mean pooling. Parameters carry the published names (`clip.*`)."""
+class Clip4ClipTight(RetrievalModel):
+    """CLIP4Clip with tightTransf: a transformer reads [caption; frames] of every pair and says how well they fit.
+
+    Sides: raw caption features (N, D); raw frame features (M, T, D) and their mask (M, T). A pair costs a whole forward
+    pass, so `score` does once per caption or clip what the first block computes of one token alone, and in the last
+    block computes nothing for the tokens whose output is not read; values are the same to rounding.
+    """
+
+    gathers = False
+
+    def __init__(self, config: ClipConfig, head: HeadConfig) -> None:
+        require_header(head, (TIGHT_HEADER,), "CLIP4Clip-tight")
+        super().__init__(config, head)
+        self.method = f"clip4clip-{TIGHT_HEADER}"
+        self.cross = _Cross(config, head)
+        self.similarity_dense = nn.Linear(config.embed_dim, 1)
+        self.initialise_head()
+
+    def text_side(self, input_ids_BL: Tensor, input_mask_BL: Tensor) -> Features:
+        return (self.encode_text(input_ids_BL, input_mask_BL),)
+
+    def clip_side(self, frames_BTCHW: Tensor, frame_mask_BT: Tensor) -> Features:
+        return self.encode_frames(frames_BTCHW), frame_mask_BT
+
+    def score(self, texts: Features, clips: Features) -> Tensor:
+        (text_ND,), (frames_MTD, mask_MT) = texts, clips
+        # Dropout is drawn for every pair anew, so while training nothing can be shared between pairs.
+        cross = self.cross.pairs if self.training else self.cross.pairs_shared
+        pooled_PD = self.cross.pooler(cross(text_ND, frames_MTD, mask_MT))
+        return cast(Tensor, self.similarity_dense(pooled_PD)).view(len(text_ND), len(frames_MTD))
+
+    @property
+    def cells_per_pair(self) -> int:
+        return 8 * (1 + self.head.max_frames) * self.config.embed_dim  # the MLP's four-fold width, twice
+
+
+class _Cross(nn.Module):
+    """The cross transformer with its positions and pooler, under the published names."""
+
+    def __init__(self, config: ClipConfig, head: HeadConfig) -> None:
+        super().__init__()
+        self.embeddings = _Positions(config)
+        self.transformer = Transformer(config.embed_dim, head.cross_layers, head.cross_heads, HEAD_EPS)
+        self.pooler = _Pooler(config.embed_dim)
+        self.dropout = head.dropout
+
+    def _placed(self, text_ND: Tensor, frames_MTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Captions (N, 1, D) and frames (M, T, D) with their positions added: the caption stands first."""
+        positions_SD = position_rows(self.embeddings.position_embeddings, 1 + frames_MTD.shape[1])
+        return text_ND[:, None] + positions_SD[:1], frames_MTD + positions_SD[1:]
+
+    def pairs(self, text_ND: Tensor, frames_MTD: Tensor, mask_MT: Tensor) -> Tensor:
+        """Token 0 of every pair (N * M, D), each pair computed alone."""
+        first_N1D, rest_MTD = self._placed(text_ND, frames_MTD)
+        x_PSD = F.dropout(_pair(first_N1D, rest_MTD), self.dropout, self.training)
+        read_PSD: Tensor = self.transformer(x_PSD, bias_BL=_pair_bias(mask_MT, len(text_ND)))
+        return read_PSD[:, 0]
+
+    def pairs_shared(self, text_ND: Tensor, frames_MTD: Tensor, mask_MT: Tensor) -> Tensor:
+        """The same without what pairs have in common: see `Clip4ClipTight`."""
+        # Padded frames have weight 0 as keys and are never read: slots that no clip of the block fills are left out.
+        slots = max(1, int((mask_MT.sum(dim=0) > 0).nonzero().max() + 1)) if bool(mask_MT.any()) else 1
+        frames_MTD, mask_MT = frames_MTD[:, :slots], mask_MT[:, :slots]
+        sides = self._placed(text_ND, frames_MTD)
+        bias_PS = _pair_bias(mask_MT, len(text_ND))
+        blocks = self.transformer.blocks
+        if len(blocks) == 1:
+            return blocks[0].forward_first(_pair(*sides), bias_PS)
+        first = blocks[0]
+        text_parts, frame_parts = (first.attn.project(first.ln_1(side)) for side in sides)
+        query, key, value = (
+            _pair(text_part.transpose(1, 2), frame_part.transpose(1, 2)).transpose(1, 2)
+            for text_part, frame_part in zip(text_parts, frame_parts, strict=True)
+        )
+        x_PSD = first.finish(_pair(*sides), first.attn.mix(query, key, value, False, bias_PS))
+        for block in blocks[1:-1]:
+            x_PSD = block(x_PSD, bias_BL=bias_PS)
+        return blocks[-1].forward_first(x_PSD, bias_PS)
+
+
+class _Positions(nn.Module):
+    """One position per token of a pair; published type embeddings do not exist."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
-        self.config = config
-        self.clip = Clip(config)
-
-    def encode_text(self, input_ids_BL: Tensor, input_mask_BL: Tensor | None = None) -> Tensor:
-        """Caption features (B, D), not normalised. The mask is accepted for the shared interface; MeanP needs none."""
-        return self.clip.encode_text(input_ids_BL)
-
-    def encode_frames(self, frames_BTCHW: Tensor) -> Tensor:
-        """Frame features (B, T, D), not normalised, of CLIP-normalised pixels."""
-        batch, slots = frames_BTCHW.shape[:2]
-        return self.clip.encode_image(frames_BTCHW.flatten(0, 1)).view(batch, slots, -1)
-
-    def pool(self, features_BTD: Tensor, frame_mask_BT: Tensor) -> Tensor:
-        """Unit clip features (B, D). A clip without any real frame gives NaN, as published."""
-        weight_BT1 = frame_mask_BT.unsqueeze(-1).to(features_BTD.dtype)
-        unit_BTD = features_BTD / features_BTD.norm(dim=-1, keepdim=True)
-        count_B1 = weight_BT1.sum(dim=1).clamp(min=1.0)
-        mean_BD = (unit_BTD * weight_BT1).sum(dim=1) / count_B1
-        return torch.div(mean_BD, mean_BD.norm(dim=-1, keepdim=True))
-
-    def score(self, text_ND: Tensor, clip_MD: Tensor) -> Tensor:
-        """Similarity (N captions, M clips) of caption features and pooled clip features, with the logit scale."""
-        unit_ND = text_ND / text_ND.norm(dim=-1, keepdim=True)
-        return torch.mul(self.clip.logit_scale.exp(), unit_ND @ clip_MD.T)
-
-    def similarity(
-        self, input_ids_BL: Tensor, input_mask_BL: Tensor, frames_BTCHW: Tensor, frame_mask_BT: Tensor
-    ) -> Tensor:
-        """Score every caption against every clip: (B, B), rows captions.
-
-        ids and masks int64; frames float32, CLIP-normalised, padded frames 0.
-        """
-        clip_BD = self.pool(self.encode_frames(frames_BTCHW), frame_mask_BT)
-        return self.score(self.encode_text(input_ids_BL, input_mask_BL), clip_BD)
-
-    def loss(self, input_ids_BL: Tensor, input_mask_BL: Tensor, frames_BTCHW: Tensor, frame_mask_BT: Tensor) -> Tensor:
-        """Scalar training loss over the batch: the mean of both directions' cross entropy (CLIP4Clip, section 3.4)."""
-        return contrastive_loss(self.similarity(input_ids_BL, input_mask_BL, frames_BTCHW, frame_mask_BT))
-
-    @torch.no_grad()
-    def clamp_logit_scale(self) -> None:
-        """Keep the logit scale at most 100; call after every optimiser step."""
-        self.clip.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
-
-    def published_state(self) -> dict[str, Tensor]:
-        """Weights under their published names."""
-        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+        self.position_embeddings = nn.Embedding(config.context, config.embed_dim)
 
 
-def contrastive_loss(similarity_BB: Tensor) -> Tensor:
-    """Mean of caption-to-clip and clip-to-caption cross entropy with the diagonal as targets."""
-    target_B = torch.arange(len(similarity_BB), device=similarity_BB.device)
-    return (F.cross_entropy(similarity_BB, target_B) + F.cross_entropy(similarity_BB.T, target_B)) / 2
+class _Pooler(nn.Module):
+    """What is read from token 0: LayerNorm, a linear layer, quick GELU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.ln_pool = LayerNorm(width, eps=HEAD_EPS)
+        self.dense = nn.Linear(width, width)
+
+    def forward(self, x_PD: Tensor) -> Tensor:
+        return quick_gelu(self.dense(self.ln_pool(x_PD)))
 
 
-def load_published(method: str, state: Mapping[str, Tensor], config: Mapping[str, Any]) -> Clip4ClipMeanP:
-    """Build a published model from its weights (`state`, published names) and sizes (`config`, presets.yaml's keys).
-
-    Keys of `config` that do not describe the towers are ignored. Raises WrongWeights for a wrong or partial state.
-    """
-    if method not in METHODS:
-        raise SvtaError(f"no published method {method!r} here: choose one of {', '.join(METHODS)}")
-    model = Clip4ClipMeanP(ClipConfig.from_mapping(config))
-    load_weights(model, state, origin=f"published {method}")
-    return model.eval()
+def _pair(text_N1: Tensor, frames_MT: Tensor) -> Tensor:
+    """Every caption's token before every clip's: (N, 1, ...) and (M, T, ...) to (N * M, 1 + T, ...)."""
+    texts, clips = len(text_N1), len(frames_MT)
+    left = text_N1[:, None].expand(-1, clips, *text_N1.shape[1:])
+    right = frames_MT[None].expand(texts, *frames_MT.shape)
+    return torch.cat([left, right], dim=2).flatten(0, 1)
 
 
-def load_weights(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Copy `state` into `model`, all or nothing. `origin` names the file in the error. Raises WrongWeights."""
-    expected = model.state_dict()
-    given = {name: tensor for name, tensor in state.items() if name not in _FIXED_BUFFERS}
-    problems = {
-        "missing": sorted(set(expected) - set(given)),
-        "unexpected": sorted(set(given) - set(expected)),
-        "of another shape": [
-            f"{name} {tuple(given[name].shape)} instead of {tuple(expected[name].shape)}"
-            for name in sorted(set(expected) & set(given))
-            if given[name].shape != expected[name].shape
-        ],
-    }
-    found = [f"{len(names)} {kind} ({_shortened(names)})" for kind, names in problems.items() if names]
-    if found:
-        raise WrongWeights(f"{origin} does not fit the model: {'; '.join(found)}. Choose the matching file or preset")
-    model.load_state_dict(given)
-
-
-def _shortened(names: list[str], limit: int = 6) -> str:
-    return ", ".join(names[:limit]) + (f", and {len(names) - limit} more" if len(names) > limit else "")
+def _pair_bias(mask_MT: Tensor, texts: int) -> Tensor:
+    """The key bias of every pair (N * M, 1 + T): the caption is always seen."""
+    bias_MS = F.pad(key_bias(mask_MT), (1, 0))
+    return bias_MS.repeat(texts, 1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from svta_models.augment import to_clip_input
 from svta_models.checkpoint import Checkpoint
-from svta_models.clip4clip import Clip4ClipMeanP
+from svta_models.clip_tokenizer import AnyTokenizer
 from svta_models.dataset import DecodedSplit, decode_split
 from svta_models.errors import SvtaError
 from svta_models.metrics import (
@@ -27,7 +27,8 @@ from svta_models.metrics import (
     retrieval_metrics,
 )
 from svta_models.release import ReleaseSplit
-from svta_models.tokenizer import CaptionTokenizer
+from svta_models.retrieval import Features, LooseModel, RetrievalModel
+from svta_models.scoring import score_blocks
 
 DIRECTIONS = ("t2v", "v2t")
 _ENCODE_BATCH = 32  # clips encoded at a time: bounds memory, does not change results
@@ -59,7 +60,9 @@ class Evaluation:
 def evaluate(
     checkpoint: Checkpoint, split: ReleaseSplit, on_progress: Callable[[int, int], None] | None = None
 ) -> Evaluation:
-    """Evaluate on a release split (`test` for tables). `on_progress(done, total)` counts decoded clips.
+    """Evaluate on a release split (`test` for tables) where the checkpoint's model is.
+
+    `on_progress(done, total)` counts decoded clips.
 
     Raises SvtaError for an empty split and DamagedClip for a broken clip.
     """
@@ -71,8 +74,8 @@ def evaluate(
         )
     recipe, config = checkpoint.recipe, checkpoint.model.config
     clips = decode_split(split, recipe["max_frames"], config.image, config.fit, on_progress)
-    text_ND, clip_ND = encode_split(checkpoint.model, checkpoint.tokenizer, clips, recipe["max_words"])
-    similarity = similarity_of(checkpoint.model, text_ND, clip_ND)
+    texts, videos = encode_sides(checkpoint.model, checkpoint.tokenizer, clips, recipe["max_words"])
+    similarity = similarity_of(checkpoint.model, texts, videos)
     return evaluate_similarity(similarity, clips.pair_ids, clips.final_categories)
 
 
@@ -103,27 +106,49 @@ def evaluate_similarity(similarity: np.ndarray, pair_ids: list[str], categories:
 
 
 @torch.no_grad()
-def encode_split(
-    model: Clip4ClipMeanP, tokenizer: CaptionTokenizer, clips: DecodedSplit, max_words: int
-) -> tuple[Tensor, Tensor]:
-    """Encode each caption and clip once: caption features (N, D) and unit clip features (N, D)."""
+def encode_sides(
+    model: RetrievalModel, tokenizer: AnyTokenizer, clips: DecodedSplit, max_words: int
+) -> tuple[Features, Features]:
+    """Encode each caption and clip once: both sides of the similarity, one row per pair, on the model's device."""
     was_training = model.training
     model.eval()
     ids_NL, mask_NL = tokenizer.encode(clips.captions, max_words)
-    texts, pooled = [], []
+    texts, videos = [], []
     for start in range(0, len(clips), _ENCODE_BATCH):
         block = slice(start, start + _ENCODE_BATCH)
-        texts.append(model.encode_text(ids_NL[block], mask_NL[block]))
+        texts.append(model.text_side(ids_NL[block].to(model.device), mask_NL[block].to(model.device)))
         frames_BTCHW = to_clip_input(clips.frames_NTCHW[block], clips.mask_NT[block])
-        pooled.append(model.pool(model.encode_frames(frames_BTCHW), clips.mask_NT[block]))
+        videos.append(model.clip_side(frames_BTCHW.to(model.device), clips.mask_NT[block].to(model.device)))
     model.train(was_training)
-    return torch.cat(texts), torch.cat(pooled)
+    return _joined(texts), _joined(videos)
 
 
-@torch.no_grad()
-def similarity_of(model: Clip4ClipMeanP, text_ND: Tensor, clip_ND: Tensor) -> np.ndarray:
-    """Similarity (N, N) float32 of encoded captions (rows) and clips (columns)."""
-    return model.score(text_ND, clip_ND).float().cpu().numpy()
+def encode_split(
+    model: RetrievalModel, tokenizer: AnyTokenizer, clips: DecodedSplit, max_words: int
+) -> tuple[Tensor, Tensor]:
+    """One vector per caption and per clip, (N, D) each, whose cosine the model compares.
+
+    Raises SvtaError for a model that has no such vectors (tightTransf).
+    """
+    if not isinstance(model, LooseModel):
+        raise SvtaError(
+            f"{model.method} compares whole pairs and has no clip vector: use a checkpoint of another model"
+        )
+    texts, videos = encode_sides(model, tokenizer, clips, max_words)
+    return texts[0], videos[0]
+
+
+def similarity_of(model: RetrievalModel, texts: Features | Tensor, clips: Features | Tensor) -> np.ndarray:
+    """Similarity (N, M) float32 of encoded captions (rows) and clips (columns); one tensor stands for itself alone."""
+    return score_blocks(model, _features(texts), _features(clips)).float().cpu().numpy()
+
+
+def _features(side: Features | Tensor) -> Features:
+    return (side,) if isinstance(side, Tensor) else side
+
+
+def _joined(blocks: list[Features]) -> Features:
+    return tuple(torch.cat(parts) for parts in zip(*blocks, strict=True))
 
 
 def _query_table(direction: str, matrix: np.ndarray, per_query: np.ndarray, pair_ids: list[str]) -> pl.DataFrame:

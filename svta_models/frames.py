@@ -107,7 +107,9 @@ def decode_video(
     decoder resize (bicubic, not bit-equal to `preprocess`). Raises DecodeError when the file is damaged or shorter.
     """
     import av
+    from av.video.reformatter import VideoReformatter
 
+    resizer = VideoReformatter()  # keeps its scaling tables from frame to frame
     wanted = None if indices is None else set(indices)
     last = None if not wanted else max(wanted)
     found: dict[int, np.ndarray] = {}
@@ -116,7 +118,7 @@ def decode_video(
             stream = _video_stream(container, source)
             for number, frame in enumerate(container.decode(stream)):
                 if wanted is None or number in wanted:
-                    found[number] = _rgb(frame, size)
+                    found[number] = _rgb(frame, size, resizer)
                 if last is not None and number >= last:
                     break
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -160,9 +162,9 @@ def normalise(frames: np.ndarray) -> np.ndarray:
     return (frames.astype(np.float32) / np.float32(255) - mean) / std
 
 
-def _rgb(frame: Any, size: tuple[int, int] | None) -> np.ndarray:
+def _rgb(frame: Any, size: tuple[int, int] | None, resizer: Any) -> np.ndarray:
     if size is not None:
-        frame = frame.reformat(width=size[1], height=size[0], format="rgb24", interpolation="BICUBIC")
+        frame = resizer.reformat(frame, width=size[1], height=size[0], format="rgb24", interpolation="BICUBIC")
     return np.asarray(frame.to_ndarray(format="rgb24"))
 
 

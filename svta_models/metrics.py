@@ -18,7 +18,7 @@ import numpy as np
 
 Ties = Literal["official", "average"]
 RECALL_AT = (1, 5, 10)
-_BLOCK_CELLS = 1 << 24  # bounds the boolean temporaries to 16 MiB whatever the gallery size
+_BYTE_ROWS = 128  # rows counted in single bytes before they could overflow; bounds the temporaries too
 
 
 class WithinCategory(NamedTuple):
@@ -152,15 +152,21 @@ def best_wrong(similarity: Any) -> np.ndarray:
 
 
 def _above_and_tied(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per query, how many scores are above the match's and how many equal it; NaN is neither."""
-    own = np.diagonal(matrix)
-    above = np.empty(len(matrix), dtype=np.int64)
-    tied = np.empty(len(matrix), dtype=np.int64)
-    block = max(1, _BLOCK_CELLS // max(1, matrix.shape[1]))
-    for start in range(0, len(matrix), block):
-        rows = slice(start, start + block)
-        above[rows] = np.count_nonzero(matrix[rows] > own[rows, None], axis=1)
-        tied[rows] = np.count_nonzero(matrix[rows] == own[rows, None], axis=1)
+    """Per query, how many scores are above the match's and how many equal it; NaN is neither.
+
+    The matrix is read in the order it lies in memory: a transposed one (video-to-text) is counted down its columns.
+    """
+    own = np.diagonal(matrix).copy()
+    above, tied = np.zeros(len(matrix), dtype=np.int64), np.zeros(len(matrix), dtype=np.int64)
+    if matrix.flags.f_contiguous and not matrix.flags.c_contiguous:
+        for start in range(0, len(matrix), _BYTE_ROWS):
+            part = matrix.T[start : start + _BYTE_ROWS]
+            above += (part > own).view(np.uint8).sum(axis=0, dtype=np.uint8)
+            tied += (part == own).view(np.uint8).sum(axis=0, dtype=np.uint8)
+        return above, tied
+    for query, row in enumerate(matrix):
+        above[query] = np.count_nonzero(row > own[query])
+        tied[query] = np.count_nonzero(row == own[query])
     return above, tied
 
 
@@ -176,5 +182,7 @@ def _square(similarity: Any) -> np.ndarray:
 
 def _array(similarity: Any) -> np.ndarray:
     if hasattr(similarity, "detach"):  # a torch tensor, without importing torch here
-        similarity = similarity.detach().cpu().float().numpy()
+        similarity = similarity.detach().cpu()
+        # numpy has no bfloat16; double precision stays, for rounding it would make ties
+        similarity = (similarity.float() if similarity.dtype.itemsize < 4 else similarity).numpy()
     return np.asarray(similarity)

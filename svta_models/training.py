@@ -1,4 +1,4 @@
-"""Train CLIP4Clip-MeanP on a release: decode once, learn, keep the epoch that is best on validation.
+"""Train a retrieval model on a release: decode once, learn, keep the epoch that is best on validation.
 
 Shape letters: N training pairs, B pairs of a batch, T frame slots, L tokens, C = 3 channels, H x W pixels.
 The test split is never opened here. Everything random is drawn from one seeded generator, so equal seed, recipe and
@@ -17,15 +17,16 @@ from torch import Tensor
 
 from svta_models.augment import augment_frames, drop_words, mirrorable, pick_slots, to_clip_input
 from svta_models.checkpoint import save_checkpoint
-from svta_models.clip4clip import Clip4ClipMeanP
 from svta_models.dataset import DecodedSplit, decode_split
 from svta_models.errors import SvtaError
-from svta_models.evaluation import encode_split, similarity_of
+from svta_models.evaluation import encode_sides, similarity_of
 from svta_models.media_store import MediaStore
 from svta_models.metrics import retrieval_metrics
-from svta_models.presets import preset
+from svta_models.presets import ClipConfig, preset_values
+from svta_models.published import build_model
 from svta_models.recipe import Recipe
 from svta_models.release import Release, ReleaseSplit
+from svta_models.retrieval import RetrievalModel
 from svta_models.tokenizer import CaptionTokenizer
 
 
@@ -72,7 +73,7 @@ class _Run:
     """What one training works with."""
 
     recipe: Recipe
-    model: Clip4ClipMeanP
+    model: RetrievalModel
     tokenizer: CaptionTokenizer
     data: _Data
     validation: DecodedSplit
@@ -81,9 +82,9 @@ class _Run:
     average: torch.optim.swa_utils.AveragedModel
 
     @property
-    def judged(self) -> Clip4ClipMeanP:
+    def judged(self) -> RetrievalModel:
         """The weights that are validated and kept: their running mean, or the weights themselves."""
-        return cast(Clip4ClipMeanP, self.average.module) if self.recipe.average else self.model
+        return cast(RetrievalModel, self.average.module) if self.recipe.average else self.model
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,12 @@ def train(
     recipe: Recipe | None = None,
     seed: int = 42,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    method: str = "clip4clip-meanP",
+    device: str = "cpu",
 ) -> TrainResult:
-    """Train on a release's `train` pairs and write the best epoch to `<prefix>/<id>/` in `store`.
+    """Train `method` on a release's `train` pairs and write the best epoch to `<prefix>/<id>/` in `store`.
+
+    `device` is where the model computes ("cpu", "cuda"); it is no part of the recipe, but rounds differently.
 
     Best = highest validation text-to-video R@1, then R@10, then the later epoch; validation always has the true
     captions. Raises SvtaError for a release without training or validation pairs, DamagedClip for a broken clip.
@@ -112,7 +117,7 @@ def train(
     whole = release.release if isinstance(release, ReleaseSplit) else release
     started = time.monotonic()
     with _torch_settings(recipe.threads, seed):
-        run = _prepare(whole, recipe, seed)
+        run = _prepare(whole, recipe, seed, method, device)
         fitted = _fit(run, on_epoch)
         run.model.load_state_dict(fitted.state)
         facts = {
@@ -127,9 +132,15 @@ def train(
     return TrainResult(checkpoint_id, prefix, fitted.best_epoch, fitted.curves, time.monotonic() - started, parameters)
 
 
-def _prepare(release: Release, recipe: Recipe, seed: int) -> _Run:
+def _prepare(release: Release, recipe: Recipe, seed: int, method: str, device: str) -> _Run:
     """Decode, tokenise and build the model: everything before the first step."""
-    config = preset(recipe.preset)
+    shape = preset_values(recipe.preset) | {"max_words": recipe.max_words, "max_frames": recipe.max_frames}
+    config = ClipConfig.from_mapping(shape)
+    if method.lower() == "xclip" and recipe.train_frames != recipe.max_frames:
+        raise SvtaError(
+            f"X-CLIP's weights are made for all max_frames {recipe.max_frames} slots: set train_frames to it as well "
+            f"(now {recipe.train_frames})"
+        )
     train_split, val_split = release.split("train"), release.split("val")
     if len(train_split) < 2 or len(val_split) < 1:
         raise SvtaError(
@@ -145,7 +156,7 @@ def _prepare(release: Release, recipe: Recipe, seed: int) -> _Run:
         captions = [captions[index] for index in _derangement(len(captions), random)]
     ids_NL, mask_NL = tokenizer.encode(captions, recipe.max_words)
     mirror_N = torch.tensor([recipe.flip and mirrorable(caption) for caption in captions])
-    model = Clip4ClipMeanP(config.with_vocab(tokenizer.size))
+    model = build_model(method, shape | {"vocab": tokenizer.size}).to(device)
     data = _Data(clips, ids_NL, mask_NL, mirror_N)
     return _Run(recipe, model, tokenizer, data, validation, random, _optimizer(model, recipe), _average(model, recipe))
 
@@ -189,7 +200,10 @@ def _step(run: _Run, rows_B: Tensor) -> float:
     frame_mask_BT = data.clips.mask_NT[rows_B].gather(1, slots_BT)
     frames_BTCHW = augment_frames(frames_BTCHW, data.mirror_N[rows_B], recipe.shift, random)
     ids_BL = drop_words(data.ids_NL[rows_B], recipe.word_dropout, random)
-    loss = run.model.loss(ids_BL, data.mask_NL[rows_B], to_clip_input(frames_BTCHW, frame_mask_BT), frame_mask_BT)
+    frames_BTCHW = to_clip_input(frames_BTCHW, frame_mask_BT)
+    loss = run.model.loss(
+        *(side.to(run.model.device) for side in (ids_BL, data.mask_NL[rows_B], frames_BTCHW, frame_mask_BT))
+    )
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
@@ -202,18 +216,18 @@ def _step(run: _Run, rows_B: Tensor) -> float:
 
 
 def _validate(run: _Run) -> dict[str, float]:
-    text_ND, clip_ND = encode_split(run.judged, run.tokenizer, run.validation, run.recipe.max_words)
-    measured = retrieval_metrics(similarity_of(run.judged, text_ND, clip_ND), ties="average")
+    texts, clips = encode_sides(run.judged, run.tokenizer, run.validation, run.recipe.max_words)
+    measured = retrieval_metrics(similarity_of(run.judged, texts, clips), ties="average")
     return {"r_at_1": measured["R@1"], "r_at_5": measured["R@5"], "r_at_10": measured["R@10"], "mdr": measured["MdR"]}
 
 
-def _average(model: Clip4ClipMeanP, recipe: Recipe) -> torch.optim.swa_utils.AveragedModel:
+def _average(model: RetrievalModel, recipe: Recipe) -> torch.optim.swa_utils.AveragedModel:
     """Running mean of the weights."""
     decay = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
     return torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=decay)
 
 
-def _optimizer(model: Clip4ClipMeanP, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: RetrievalModel, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; matrices decay, everything one-dimensional (norms, biases, logit scale) does not."""
     matrices = [tensor for tensor in model.parameters() if tensor.ndim >= 2]
     others = [tensor for tensor in model.parameters() if tensor.ndim < 2]

@@ -1,7 +1,6 @@
 """Frame choice and preprocessing equal the published ones; decoding is one pass and says what is broken."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +17,12 @@ from svta_models.frames import (
     sample_indices,
     uniform_indices,
 )
+from tests.models.golden import FOLDER
 from tests.models.synthetic import FRAMES, HEIGHT, WIDTH, draw, encode
-
-GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
 def test_sampling_equals_the_published_loader_in_every_recorded_case():
-    cases = json.loads((GOLDENS / "frame_sampling.json").read_text())["clip4clip_and_xclip"]
+    cases = json.loads((FOLDER / "frame_sampling.json").read_text())["clip4clip_and_xclip"]
     assert len(cases) > 100
     for case in cases:
         chosen = sample_indices(
@@ -60,7 +58,7 @@ def test_our_own_sampling_fills_every_slot_of_an_svta_clip():
 
 @pytest.mark.parametrize("case", ["wide", "tall", "small"])
 def test_preprocessing_equals_the_published_transform(case):
-    stored = np.load(GOLDENS / "preprocess.npz")
+    stored = np.load(FOLDER / "preprocess.npz")
     result = preprocess(stored[f"clip/{case}_rgb"][None], 32)
     np.testing.assert_allclose(result[0], stored[f"clip/{case}_out32"], atol=2e-6)
 

@@ -1,7 +1,6 @@
 """Metrics equal the published code's, ties and NaN included, and their uncertainty is honest."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +19,9 @@ from svta_models.metrics import (
     recall_within,
     retrieval_metrics,
 )
+from tests.models.golden import FOLDER
 
-GOLDENS = Path(__file__).parents[1] / "goldens"
-EXPECTED = json.loads((GOLDENS / "metrics.json").read_text())["clip4clip_and_xclip"]
+EXPECTED = json.loads((FOLDER / "metrics.json").read_text())["clip4clip_and_xclip"]
 SQUARE = [name for name in EXPECTED if name.startswith("square/")]
 NAMES = {"R@1": "R1", "R@5": "R5", "R@10": "R10", "MdR": "MedianR", "MnR": "MeanR"}
 
@@ -35,7 +34,7 @@ def assert_metrics(measured, expected, tolerance=1e-9):
 @pytest.mark.parametrize("case", SQUARE)
 @pytest.mark.parametrize("direction", ["text_to_video", "video_to_text"])
 def test_square_metrics_equal_the_published_ones(case, direction):
-    similarity = np.load(GOLDENS / "metrics.npz")[f"{case}/sim"]
+    similarity = np.load(FOLDER / "metrics.npz")[f"{case}/sim"]
     similarity = similarity if direction == "text_to_video" else similarity.T
     expected = EXPECTED[case][direction]
     assert_metrics(retrieval_metrics(similarity), expected)
@@ -45,7 +44,7 @@ def test_square_metrics_equal_the_published_ones(case, direction):
 
 @pytest.mark.parametrize("case", ["multi/uneven", "multi/uniform"])
 def test_several_captions_per_clip_equal_the_published_form(case):
-    stored = np.load(GOLDENS / "metrics.npz")
+    stored = np.load(FOLDER / "metrics.npz")
     measured = multi_caption_metrics(stored[f"{case}/sim"], stored[f"{case}/captions_per_video"])
     assert_metrics(measured["t2v"], EXPECTED[case]["text_to_video"], tolerance=1e-6)  # published in float32
     assert_metrics(measured["v2t"], EXPECTED[case]["video_to_text"])
@@ -64,6 +63,12 @@ def test_identical_captions_raise_the_collected_ranks_as_in_the_papers_table_3()
     text_to_video, video_to_text = retrieval_metrics(similarity), retrieval_metrics(similarity.T)
     assert (text_to_video["queries"], text_to_video["ranks"]) == (290, 290)
     assert (video_to_text["queries"], video_to_text["ranks"]) == (290, 294)
+
+
+def test_double_precision_from_torch_makes_no_ties():
+    close = torch.tensor([[1.0, 1.0 + 1e-12], [0.0, 1.0]], dtype=torch.float64)
+    assert collected_ranks(close).tolist() == [2, 1]
+    assert ranks(torch.eye(2, dtype=torch.bfloat16)).tolist() == [1, 1]
 
 
 def test_average_ties_keep_one_rank_per_query():

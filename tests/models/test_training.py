@@ -10,7 +10,6 @@ import torch
 
 from svta_models.augment import augment_frames, drop_words, mirrorable, pick_slots, to_clip_input
 from svta_models.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
-from svta_models.clip4clip import WrongWeights
 from svta_models.errors import SvtaError
 from svta_models.evaluation import evaluate, evaluate_similarity
 from svta_models.media_store import open_store
@@ -18,6 +17,7 @@ from svta_models.recipe import Recipe
 from svta_models.release import DamagedClip, Release, write_release
 from svta_models.tokenizer import CaptionTokenizer
 from svta_models.training import train
+from svta_models.weights import WrongWeights
 from tests.models.synthetic import make_release_rows
 
 PREFIX = "checkpoints/clip4clip-meanp"
@@ -90,6 +90,23 @@ def test_a_checkpoint_says_what_it_was_trained_on(release, trained):
     assert Recipe.from_mapping(checkpoint.recipe) == QUICK
     assert checkpoint.config["seed"] == 42
     assert len(checkpoint.config["curves"]) == 12
+
+
+@pytest.mark.parametrize("method", ["clip4clip-tightTransf", "xclip"])
+def test_a_model_with_a_head_trains_and_comes_back_from_its_checkpoint(release, method):
+    recipe = replace(ONE_EPOCH, train_frames=12, batch_size=27)
+    trained = train(release, release.store, f"checkpoints/{method}", recipe, seed=3, method=method)
+    checkpoint = load_checkpoint(release.store, f"checkpoints/{method}", trained.checkpoint_id)
+    assert checkpoint.config["method"] == method.lower() == checkpoint.model.method.lower()
+    assert checkpoint.model.head.cross_layers == 2
+    measured = evaluate(checkpoint, release.split("test"))
+    assert np.isfinite(measured.similarity).all()
+    assert len(np.unique(measured.similarity)) > len(measured.pair_ids)
+
+
+def test_x_clip_is_not_trained_on_fewer_frames_than_its_weights_have(release):
+    with pytest.raises(SvtaError, match="max_frames 12 slots: set train_frames to it"):
+        train(release, release.store, "checkpoints/xclip", ONE_EPOCH, method="xclip")
 
 
 def test_a_release_without_validation_pairs_is_refused(release):
