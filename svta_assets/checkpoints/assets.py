@@ -10,6 +10,7 @@ from svta_assets.partitions import models
 from svta_assets.results import OWNERS, Stopwatch, column_schema, result
 from svta_assets.splits.assets import splits
 from svta_assets.workspace import prepare_workspace
+from svta_resources.gpu_resource import GpuResource
 from svta_resources.home import HomeResource
 
 
@@ -35,14 +36,15 @@ class TrainingConfig(dg.Config):
     "by test. Asks the gates leakage and one_generator first. An equal checkpoint is not trained again.",
 )
 def model_checkpoints(
-    context: dg.AssetExecutionContext, config: TrainingConfig, home: HomeResource
+    context: dg.AssetExecutionContext, config: TrainingConfig, home: HomeResource, gpu: GpuResource
 ) -> dg.MaterializeResult:
     from svta_assets.checkpoints.training import TrainingRequest, train_model
 
     work = prepare_workspace(home.open())
     watch = Stopwatch(work, context.run.run_id, "model_checkpoints", context.partition_key)
     request = TrainingRequest(context.partition_key, config.release, config.seed, config.shuffle_captions)
-    rows, trained = train_model(work, request, config.retrain, context.log.info)
+    with gpu.device() as device:
+        rows, trained = train_model(work, request, config.retrain, context.log.info, device)
     watch.record(rows.height)
     newest = rows.sort("made_at").row(-1, named=True)
     return result(rows, _metadata(newest, trained), without=("seconds", "made_at"))

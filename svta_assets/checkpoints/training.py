@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from svta_assets.checkpoints.trainable import trainable
 from svta_assets.gates import leakage, one_generator, require
 from svta_assets.workspace import Workspace, utc_now
 from svta_models.identity import canonical_json, recipe_sha
 from svta_models.release import Release, resolve
-from svta_resources.errors import SvtaError
 
 if TYPE_CHECKING:
     from svta_models.recipe import Recipe
     from svta_models.training import EpochReport
 
-AVAILABLE = ("clip4clip-meanp",)
 FOLDER = "checkpoints"
 
 
@@ -32,11 +31,10 @@ class TrainingRequest:
 
 
 def train_model(
-    work: Workspace, request: TrainingRequest, retrain: bool, say: Callable[[str], None]
+    work: Workspace, request: TrainingRequest, retrain: bool, say: Callable[[str], None], device: str = "cpu"
 ) -> tuple[pl.DataFrame, bool]:
     """Train unless an equal checkpoint exists; return the model's rows of `checkpoints` and whether it trained."""
-    if request.model not in AVAILABLE:
-        raise SvtaError(f"model {request.model} is not part of this version yet; available: {', '.join(AVAILABLE)}")
+    trainable(request.model)
     release = Release(work.store, resolve(work.store, request.release))
     require(work, [leakage(work, release), one_generator(work, release)], request.model)
     recipe = _recipe(work, request)
@@ -44,13 +42,15 @@ def train_model(
     rows = work.catalog.read("checkpoints", request.model)
     if not retrain and recipe_sha(chosen) in set(rows["recipe_sha"]):
         return rows, False
-    return _train(work, release, recipe, chosen, rows, say), True
+    return _train(work, release, recipe, chosen, rows, say, device), True
 
 
 def _recipe(work: Workspace, request: TrainingRequest) -> "Recipe":
     from svta_models.recipe import Recipe
 
-    return replace(Recipe(name=work.profile.recipe), shuffle_captions=request.shuffle_captions)
+    own = trainable(request.model).scratch if work.profile.recipe == "scratch" else {}
+    recipe = Recipe.from_mapping({"name": work.profile.recipe, **own})
+    return replace(recipe, shuffle_captions=request.shuffle_captions)
 
 
 def _train(
@@ -60,6 +60,7 @@ def _train(
     chosen: dict[str, object],
     rows: pl.DataFrame,
     say: Callable[[str], None],
+    device: str,
 ) -> pl.DataFrame:
     from svta_models.training import train
 
@@ -71,7 +72,8 @@ def _train(
             )
 
     model, seed = str(chosen["model"]), int(str(chosen["seed"]))
-    trained = train(release, work.store, f"{FOLDER}/{model}", recipe, seed, on_epoch)
+    method = trainable(model).method
+    trained = train(release, work.store, f"{FOLDER}/{model}", recipe, seed, on_epoch, method, device)
     best = next(curve for curve in trained.curves if curve["epoch"] == trained.best_epoch)
     row = {
         "checkpoint_id": trained.checkpoint_id,

@@ -10,6 +10,7 @@ from svta_assets.checkpoints.assets import model_checkpoints
 from svta_assets.partitions import models
 from svta_assets.results import OWNERS, Stopwatch, column_schema, result
 from svta_assets.workspace import prepare_workspace
+from svta_resources.gpu_resource import GpuResource
 from svta_resources.home import HomeResource
 
 
@@ -27,19 +28,21 @@ class EvaluationConfig(dg.Config):
     kinds={"python", "pytorch"},
     owners=OWNERS,
     code_version="1",
+    pool="gpu",
     metadata=column_schema("evaluations"),
     description="R@1/5/10, MdR and MnR in both directions on the release's test split, with the paper's numbers beside "
     "them; a rank for every query. Asks the gate train_meets_test first.",
 )
 def eval_tables(
-    context: dg.AssetExecutionContext, config: EvaluationConfig, home: HomeResource
+    context: dg.AssetExecutionContext, config: EvaluationConfig, home: HomeResource, gpu: GpuResource
 ) -> dg.MaterializeResult:
     from svta_assets.tables.evaluate import evaluate_model
     from svta_assets.tables.render import write_tables
 
     work = prepare_workspace(home.open())
     watch = Stopwatch(work, context.run.run_id, "eval_tables", context.partition_key)
-    rows = evaluate_model(work, context.partition_key, config.release, config.shuffle_captions)
+    with gpu.device() as device:
+        rows = evaluate_model(work, context.partition_key, config.release, config.shuffle_captions, device)
     tables = write_tables(work)
     watch.record(rows.height)
     return result(rows, _metadata(rows, tables, config.shuffle_captions), without=("at",))

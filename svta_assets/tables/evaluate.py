@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 BENCHMARK = "svta"
 
 
-def evaluate_model(work: Workspace, model: str, release_ref: str, control: bool = False) -> pl.DataFrame:
+def evaluate_model(
+    work: Workspace, model: str, release_ref: str, control: bool = False, device: str = "cpu"
+) -> pl.DataFrame:
     """Evaluate the newest checkpoint trained on the release (else the newest); return the model's `evaluations`.
 
     `control` takes the newest of those trained on shuffled captions instead, which are never looked at otherwise.
@@ -28,6 +30,7 @@ def evaluate_model(work: Workspace, model: str, release_ref: str, control: bool 
     trained_on = Release(work.store, chosen["release"])
     require(work, [train_meets_test(work, trained_on, release)], model)
     checkpoint = load_checkpoint(work.store, f"checkpoints/{model}", chosen["checkpoint_id"])
+    checkpoint.model.to(device)
     evaluation = evaluate(checkpoint, release.split("test"))
     key = {"checkpoint_id": chosen["checkpoint_id"], "release": release.hash, "benchmark": BENCHMARK}
     rows = [_row(evaluation, name) | key | {"model": model, "trained_on_shuffled": control} for name in ("t2v", "v2t")]
