@@ -1,30 +1,112 @@
 """`svta evaluate`."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from svta_models.evaluation import Evaluation
+
+_FIGURES = ("R@1", "R@5", "R@10", "MdR", "MnR")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("model", default="clip4clip-meanp")
 @click.option("--release", default="latest", show_default=True, help="latest, a name or a hash")
+@click.option(
+    "--similarity", type=_FILE, help="Evaluate a model of your own: .npy of (N captions, N clips), higher=nearer."
+)
+@click.option(
+    "--ranks", type=click.Path(dir_okay=False, path_type=Path), help="With --similarity: every query's rank, CSV."
+)
 @click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
-def command(model: str, release: str, verbose: bool) -> None:
-    """Evaluate MODEL's newest checkpoint on a release's test split and print the table."""
-    from rich.console import Console
-    from rich.markdown import Markdown
+def command(model: str, release: str, similarity: Path | None, ranks: Path | None, verbose: bool) -> None:
+    """Evaluate MODEL's newest checkpoint on a release's test split and print the table.
 
+    With --similarity, a matrix computed elsewhere: rows and columns in the order of `open_release(...).frame`.
+    """
     from svta_assets.partitions import MODELS
-    from svta_assets.tables.render import all_tables
     from svta_assets.workspace import open_workspace
-    from svta_cli.progress import live_line
-    from svta_cli.runs import open_runner
     from svta_models.release import resolve
 
+    if ranks and not similarity:
+        raise click.UsageError("--ranks needs --similarity; ranks of trained models are in the table query_ranks")
     if model not in MODELS:
         raise click.UsageError(f"no model {model!r}; known: {', '.join(MODELS)}")
     work = open_workspace()
-    resolve(work.store, release)  # an unknown one is refused before Dagster starts
+    resolved = resolve(work.store, release)  # an unknown one is refused before Dagster starts
+    if similarity:
+        _evaluate_matrix(work, resolved, similarity, ranks)
+    else:
+        _evaluate_checkpoint(work, model, release, verbose)
+
+
+def _evaluate_checkpoint(work: Any, model: str, release: str, verbose: bool) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from svta_assets.tables.render import all_tables
+    from svta_cli.progress import live_line
+    from svta_cli.runs import open_runner
+
     config = {"ops": {"eval_tables": {"config": {"release": release}}}}
     with live_line(f"evaluating {model}") as say, open_runner(say=say, verbose=verbose) as runner:
         runner.run("benchmark", model, assets=["eval_tables"], config=config)
     work.refresh()
     Console().print(Markdown(all_tables(work)))
+
+
+def _evaluate_matrix(work: Any, release: str, file: Path, ranks: Path | None) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from svta_models.evaluation import evaluate_similarity
+    from svta_models.release import Release
+
+    split = Release(work.store, release).split("test")
+    rows = split.frame
+    found = evaluate_similarity(_matrix(file), rows["pair_id"].to_list(), rows["final_category"].to_list())
+    Console().print(Markdown(_table(found, file, split.hash)))
+    if ranks:
+        found.query_ranks.write_csv(ranks)
+        click.echo(f"ranks of {found.query_ranks.height} queries: {ranks}")
+
+
+def _matrix(file: Path) -> "np.ndarray":
+    """Read a similarity matrix. Raises SvtaError for a file that is none."""
+    import numpy as np
+
+    from svta_models.errors import SvtaError
+
+    try:
+        matrix: np.ndarray = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise SvtaError(f"{file} is not a NumPy array ({error}); write it with numpy.save") from error
+    if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
+        raise SvtaError(
+            f"{file} holds {matrix.dtype} {matrix.shape}; a matrix (N captions, N clips) of floats is wanted"
+        )
+    return matrix
+
+
+def _table(found: "Evaluation", file: Path, release: str) -> str:
+    """Markdown of both directions with tie-averaged ranks, intervals and chance."""
+    lines = [
+        f"### {file.name} on the test split of release `{release}`: {len(found.pair_ids)} pairs",
+        "",
+        f"| direction | {' | '.join(_FIGURES)} | R@10 95% | chance R@10 | R@10, ties averaged |",
+        "|---|" + "---|" * (len(_FIGURES) + 3),
+    ]
+    for title, official, averaged, name in (
+        ("text to video", found.metrics_t2v, found.averaged_t2v, "t2v"),
+        ("video to text", found.metrics_v2t, found.averaged_v2t, "v2t"),
+    ):
+        cells = [f"{official[figure]:.1f}" for figure in _FIGURES]
+        low, high = found.intervals[name]["R@10"]
+        cells += [f"{low:.1f} to {high:.1f}", f"{found.chance['R@10']:.1f}", f"{averaged['R@10']:.1f}"]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -62,7 +62,10 @@ def control_rows(work: Workspace) -> pl.DataFrame:
 
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("at").unique(["model", "benchmark", "direction"], keep="last").sort("model", "direction")
+    """The newest row of each model, benchmark and direction, in the order of the paper's tables."""
+    newest = rows.sort("at").unique(["model", "benchmark", "direction"], keep="last")
+    place = pl.col("model").replace_strict({name: place for place, name in enumerate(METHODS)}, return_dtype=pl.Int64)
+    return newest.sort(place, "direction")
 
 
 def rendered_tables(work: Workspace) -> dict[str, str]:
@@ -89,25 +92,39 @@ def _markdown(work: Workspace, table: PaperTable, rows: pl.DataFrame, controls: 
         "",
         f"Ours: {rows['pairs'][-1]} test pairs, models trained on clips by `{generators}`. Paper: {table.pairs:,} test "
         "pairs, models trained on Wan2.1 clips from CLIP weights pre-trained on 400M pairs. **Another scale: the two "
-        "rows are not to be compared.**",
+        "rows are not to be compared.** In brackets: ours less the paper's.",
         "",
-        "| direction | method | R@1 | R@5 | R@10 | MdR | MnR |",
-        "|---|---|---|---|---|---|---|",
+        "| direction | method | R@1 | R@5 | R@10 | MdR | MnR | recipe |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    paper = table.paper()
+    paper, recipes = table.paper(), _recipes(work)
     for direction, title in DIRECTIONS.items():
         for row in rows.filter(direction=direction).iter_rows(named=True):
-            lines += _method_lines(title, row, paper[METHODS[row["model"]]][direction])
+            recipe = recipes.get(row["checkpoint_id"], "")
+            lines += _method_lines(title, row, paper[METHODS[row["model"]]][direction], recipe)
     remarks = [_remark(row) for row in rows.iter_rows(named=True)]
     remarks += [_control(row) for row in controls.filter(release=release).iter_rows(named=True)]
     return "\n".join([*lines, "", *remarks, ""])
 
 
-def _method_lines(title: str, row: dict[str, Any], paper: dict[str, float]) -> list[str]:
+def _recipes(work: Workspace) -> dict[str, str]:
+    """Checkpoint -> what it was trained with, in a few words."""
+    rows = work.catalog.read("checkpoints").select("checkpoint_id", "recipe").iter_rows()
+    said = {}
+    for checkpoint, text in rows:
+        recipe = json.loads(text)
+        said[checkpoint] = f"{recipe['name']}, {recipe['preset']}, {recipe['epochs']} epochs"
+    return said
+
+
+def _method_lines(title: str, row: dict[str, Any], paper: dict[str, float], recipe: str) -> list[str]:
     ours = " | ".join(f"{row[name]:.1f}" for name in FIGURES)
-    theirs = " | ".join(f"{paper[name]:.1f}" for name in FIGURES.values())
+    theirs = " | ".join(f"{paper[name]:.1f} ({row[ours] - paper[name]:+.1f})" for ours, name in FIGURES.items())
     name = METHODS[row["model"]]
-    return [f"| {title} | {name}, ours | {ours} |", f"| {title} | *{name}, paper (other scale)* | {theirs} |"]
+    return [
+        f"| {title} | {name}, ours | {ours} | {recipe} |",
+        f"| {title} | *{name}, paper (other scale)* | {theirs} | |",
+    ]
 
 
 def _remark(row: dict[str, Any]) -> str:
@@ -126,11 +143,29 @@ def _control(row: dict[str, Any]) -> str:
 
 
 def write_tables(work: Workspace) -> dict[str, str]:
-    """Render every table from all current rows into `reports/`; return the Markdown by name."""
-    tables = rendered_tables(work)
+    """Render every table from all current rows into `reports/` (Markdown, LaTeX, CSV); return the Markdown by name."""
+    tables, rows = rendered_tables(work), current_rows(work)
     folder = work.home.path / "reports"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in tables.items():
-        (folder / f"{name}.md").write_text(text)
-    current_rows(work).write_csv(folder / "evaluations.csv")
+    for table in PAPER_TABLES:
+        if table.name in tables:
+            (folder / f"{table.name}.md").write_text(tables[table.name])
+            (folder / f"{table.name}.tex").write_text(latex(table, rows.filter(benchmark=table.benchmark)))
+    rows.write_csv(folder / "evaluations.csv")
     return tables
+
+
+def latex(table: PaperTable, rows: pl.DataFrame) -> str:
+    """Our rows of a table as a LaTeX tabular (package booktabs), best figure of each column in bold."""
+    lines = [r"\begin{tabular}{llrrrrr}", r"\toprule", rf"Direction & Method & {' & '.join(FIGURES.values())} \\"]
+    for direction, title in DIRECTIONS.items():
+        ours = rows.filter(direction=direction)
+        best = {name: (ours[name].min() if name in ("mdr", "mnr") else ours[name].max()) for name in FIGURES}
+        lines.append(r"\midrule")
+        for row in ours.iter_rows(named=True):
+            cells = [
+                rf"\textbf{{{row[name]:.1f}}}" if row[name] == best[name] else f"{row[name]:.1f}" for name in FIGURES
+            ]
+            lines.append(rf"{title} & {METHODS[row['model']]} & {' & '.join(cells)} \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    return f"% {table.title}; release {rows['release'][-1]}\n" + "\n".join(lines) + "\n"
