@@ -88,6 +88,28 @@ def taxonomy_is_approved(home: HomeResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=verdict.passed, metadata={"verdict": verdict.level, "reason": verdict.reason})
 
 
+@dg.asset_check(
+    asset=clusters, description="Every anomaly class of UBnormal (22) and UCF-Crime (13) leads to an anomaly category."
+)
+def benchmark_classes_are_anomalies(home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.clusters.coverage import coverage_table, place_classes
+
+    work = open_workspace(home.open())
+    places = place_classes(work.catalog.read("labels"), work.catalog.read("assignments"))
+    normal = [one.name for one in places if one.how == "normal"]
+    absent = [one.name for one in places if one.how == "no texts"]  # a demo makes only some of the classes
+    return dg.AssetCheckResult(
+        passed=not normal and not absent,
+        severity=dg.AssetCheckSeverity.ERROR if normal else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "classes": len(places),
+            "in a normal category": ", ".join(normal) or "none",
+            "without texts yet": ", ".join(absent) or "none",
+            "places": dg.MetadataValue.md(coverage_table(places)),
+        },
+    )
+
+
 def _shown(work: Workspace, gates: tuple[str, ...], partition: str) -> dg.AssetCheckResult:
     from svta_assets.gates import stored_verdicts
 
@@ -121,6 +143,7 @@ CHECKS = [
     tea_cache_skips_steps,
     sourced_facts_are_kept,
     taxonomy_is_approved,
+    benchmark_classes_are_anomalies,
     gates_before_splits,
     gates_before_training,
 ]

@@ -89,17 +89,20 @@ def label_review(work: Workspace) -> Verdict:
 
 
 def taxonomy_approval(work: Workspace) -> Verdict:
-    """Whether people have approved the current taxonomy version."""
+    """Whether people have approved the current taxonomy version, or it only adds names to one they approved."""
+    from svta_assets.clusters.versions import is_approved, last_entry
+
     categories = work.catalog.read("categories")
     if categories.is_empty():
         return Verdict.of("taxonomy_approval", "shut", "there is no taxonomy yet: materialize clusters")
     version = categories["taxonomy"][0]
     if gate_settings(work.profile.name)["taxonomy_approval"] == "auto":
         return Verdict.of("taxonomy_approval", "ok", f"taxonomy {version} approved by the profile, not by people")
-    approvals = {item.key.rsplit("/", 1)[-1] for item in work.store.list("taxonomy/approved")}
-    if version in approvals:
+    if is_approved(work, version):
         return Verdict.of("taxonomy_approval", "ok", f"taxonomy {version} is approved")
-    reason = f"taxonomy {version} is not approved: look at it with `svta taxonomy`, then `svta taxonomy --approve`"
+    parent = (last_entry(work, version) or {}).get("parent")
+    look = f"`svta taxonomy diff {parent} {version}`" if parent else "`svta taxonomy`"
+    reason = f"taxonomy {version} is not approved: look at it with {look}, then `svta taxonomy --approve`"
     return Verdict.of("taxonomy_approval", "shut", reason)
 
 
@@ -107,16 +110,34 @@ def taxonomy_approval(work: Workspace) -> Verdict:
 
 
 def leakage(work: Workspace, release: "Release") -> Verdict:
-    """Share of test captions that also stand in the training split."""
-    ceiling = gate_settings(work.profile.name)["max_leakage"]
-    frame = release.frame
-    train = set(frame.filter(pl.col("split") == "train")["caption"].str.to_lowercase())
-    test = frame.filter(pl.col("split") == "test")["caption"].str.to_lowercase()
-    share = sum(caption in train for caption in test) / len(test) if len(test) else 0.0
-    text = f"{share:.1%} of the test captions also stand in training (ceiling {ceiling:.0%})"
-    if share > ceiling:
-        return Verdict.of("leakage", "shut", f"{text}: raise max_leakage in gates.yaml or remove the repeated captions")
-    return Verdict.of("leakage", "warn" if share else "ok", text)
+    """What the test pairs share with training pairs, against the ceilings of gates.yaml."""
+    from svta_assets.splits.leakage import find_leaks, share_of
+    from svta_assets.splits.release import source_videos
+
+    ceilings = gate_settings(work.profile.name)["max_leakage"]
+    leaks = work.catalog.read("leakage", release.hash)
+    if leaks.is_empty():  # a release from elsewhere, or of before the report
+        leaks = find_leaks(release.frame, dict(source_videos(work).iter_rows()))
+    shares = {kind: share_of(leaks, kind) for kind in ceilings}
+    parts = [
+        f"{shares[kind]:.1%} of the test {_SHARED[kind]} (ceiling {ceiling:.0%})" for kind, ceiling in ceilings.items()
+    ]
+    over = [place for place, (kind, ceiling) in enumerate(ceilings.items()) if shares[kind] > ceiling]
+    if over:
+        step = (
+            "raise max_leakage in gates.yaml, remove what is repeated, or `svta release --resplit --strategy grouped`"
+        )
+        return Verdict.of("leakage", "shut", f"{'; '.join(parts[place] for place in over)}: {step}")
+    identical = any(shares.get(kind) for kind in ("captions", "same_pixels"))
+    return Verdict.of("leakage", "warn" if identical else "ok", "; ".join(parts))
+
+
+_SHARED = {
+    "captions": "captions also stand in training",
+    "near_captions": "captions stand nearly so in training",
+    "same_pixels": "clips also stand in training",
+    "source_videos": "pairs share their source video with training",
+}
 
 
 def one_generator(work: Workspace, release: "Release") -> Verdict:

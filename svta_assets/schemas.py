@@ -181,13 +181,35 @@ CATEGORIES = Table(
         Column("taxonomy", _TEXT, "taxonomy version: hash of its categories and members"),
         Column("final_category", _TEXT, "slug of the category"),
         Column("number", _INT, "number within its kind, from 1"),
-        Column("name", _TEXT, "name of the medoid: the member nearest to the cluster's centre"),
+        Column("name", _TEXT, "name of the medoid (the member nearest to the centre), or what people renamed it to"),
         Column("kind", _TEXT, "normal or anomaly"),
-        Column("group", _TEXT, "larger group the category belongs to"),
+        Column("group", _TEXT, "larger group: four of anomalies, two of normal actions (clusters/groups.yaml)"),
+        Column("labelled_kind", _TEXT, "kind that labels give its names; differs from kind where people changed that"),
         Column("names", pl.List(_TEXT), "distinct label names in the category"),
         Column("pairs", _INT, "pairs in the category when the version was made"),
         Column("inputs_sha", _TEXT, "hash of the distinct names and settings it was fitted on"),
     ),
+)
+
+TAXONOMIES = Table(
+    "taxonomies",
+    "How taxonomy versions came about: one row each time a version became the current one.",
+    ("taxonomy", "at"),
+    (
+        Column("taxonomy", _TEXT, "the version"),
+        Column("parent", _TEXT, "the version before it; empty for the first"),
+        Column("origin", _TEXT, "fit (from nothing), texts (names joined), refit (from known centres) or review"),
+        Column("changes", _TEXT, "what differs from the parent (Markdown)"),
+        Column("needs_approval", _FLAG, "true unless it only adds or loses label names"),
+        Column("operations", _TEXT, "the reviewed taxonomy.yaml, where a person made it"),
+        Column("normal", _INT, "normal categories"),
+        Column("anomaly", _INT, "anomaly categories"),
+        Column("names", _INT, "distinct label names, of both kinds"),
+        Column("fit", _TEXT, "k asked for and found, inertia, silhouette, sizes and outliers of each kind (JSON)"),
+        Column("by", _TEXT, "who made it: a person, or svta"),
+        AT,
+    ),
+    Growth.LOG,
 )
 
 ASSIGNMENTS = Table(
@@ -213,6 +235,9 @@ SPLITS = Table(
         Column("split", _TEXT, "train, val or test"),
         Column("final_category", _TEXT, "final category when the pair got its split"),
         Column("assigned_at", _TEXT, "when, UTC, ISO 8601"),
+        Column("strategy", _TEXT, "paper or grouped (one source video, near-duplicate captions: one split)"),
+        Column("source_video", _TEXT, "source video when a grouped split was given; holds it in that split"),
+        Column("caption", _TEXT, "caption when a grouped split was given; holds its near-duplicates in that split"),
     ),
 )
 
@@ -231,6 +256,21 @@ RELEASES = Table(
         AT,
     ),
     Growth.LOG,
+)
+
+LEAKAGE = Table(
+    "leakage",
+    "What the test and validation pairs of a release share with other splits.",
+    ("release", "kind", "split", "other"),
+    (
+        Column("release", _TEXT, "content hash of the release"),
+        Column("kind", _TEXT, "source_videos, captions (equal words), near_captions (equal ones too) or same_pixels"),
+        Column("split", _TEXT, "the split that is asked"),
+        Column("other", _TEXT, "the split it is held against"),
+        Column("pairs", _INT, "pairs of `split` that share this with a pair of `other`"),
+        Column("share", _REAL, "of all pairs of `split`, 0..1"),
+        Column("example", _TEXT, "one such pair and what it shares"),
+    ),
 )
 
 CHECKPOINTS = Table(
@@ -341,22 +381,8 @@ COSTS = Table(
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        TEXTS,
-        DESCRIPTIONS,
-        CLIPS,
-        CLIP_REVIEWS,
-        CLIP_SIMILARITIES,
-        PROMOTIONS,
-        LABELS,
-        CATEGORIES,
-        ASSIGNMENTS,
-        SPLITS,
-        RELEASES,
-        CHECKPOINTS,
-        EVALUATIONS,
-        QUERY_RANKS,
-        REJECTS,
-        GATES,
-        COSTS,
+        TEXTS, DESCRIPTIONS, CLIPS, CLIP_REVIEWS, CLIP_SIMILARITIES, PROMOTIONS, LABELS, CATEGORIES,
+        TAXONOMIES, ASSIGNMENTS, SPLITS, RELEASES, LEAKAGE, CHECKPOINTS, EVALUATIONS, QUERY_RANKS, REJECTS,
+        GATES, COSTS,
     )
-}
+}  # fmt: skip

@@ -154,6 +154,8 @@ def labels_are_behind(work: Any, key: str) -> bool:
 
 def release_is_behind(work: Any) -> bool:
     """Whether there is a release that lacks or names other clips than the ones that stand now."""
+    import polars as pl
+
     from svta_assets.splits.release import releasable_pairs
     from svta_models.release import read_rows
 
@@ -161,7 +163,9 @@ def release_is_behind(work: Any) -> bool:
     if latest is None:
         return False  # the first release is nobody's surprise: `organize` writes it when asked to
     names = ["pair_id", "clip_id", "sha256"]
-    return not read_rows(work.store, latest).select(names).equals(releasable_pairs(work).select(names))
+    left_out = work.catalog.read("rejects", "splits")["key"].to_list()  # in no release, whatever their clips
+    wanted = releasable_pairs(work).filter(~pl.col("pair_id").is_in(left_out)).select(names)
+    return not read_rows(work.store, latest).select(names).equals(wanted)
 
 
 def _decide(work: Any, key: str, decision: str, by: str, only: list[str] | None) -> None:

@@ -1,4 +1,4 @@
-"""`svta release`: list, show, name and cut releases."""
+"""`svta release`: list, show, name, cut and compare releases."""
 
 from typing import Any
 
@@ -8,21 +8,22 @@ import click
 @click.group(invoke_without_command=True)
 @click.option("--resplit", is_flag=True, help="Draw every pair's split anew and write the release that follows.")
 @click.option("--seed", type=int, help="Seed of the new draw; by default that of the first one.")
+@click.option("--strategy", type=click.Choice(["paper", "grouped"]), help="Of the new draw; default: as before.")
 @click.option("--yes", is_flag=True, help="Do not ask before drawing anew.")
 @click.pass_context
-def command(ctx: click.Context, resplit: bool, seed: int | None, yes: bool) -> None:
-    """List, show, name and cut releases. `splits` writes them; a release never changes."""
+def command(ctx: click.Context, resplit: bool, seed: int | None, strategy: str | None, yes: bool) -> None:
+    """List, show, name, cut and compare releases. `splits` writes them; a release never changes."""
     if resplit and ctx.invoked_subcommand:
         raise click.UsageError("--resplit stands alone: `svta release --resplit`, then `svta release cut NAME`")
     if resplit:
-        _resplit(seed, yes)
-    elif seed is not None:
-        raise click.UsageError("--seed is the seed of a new draw: give --resplit too")
+        _resplit(seed, strategy, yes)
+    elif seed is not None or strategy is not None:
+        raise click.UsageError("--seed and --strategy are those of a new draw: give --resplit too")
     elif ctx.invoked_subcommand is None:
         ctx.invoke(list_releases)
 
 
-def _resplit(seed: int | None, yes: bool) -> None:
+def _resplit(seed: int | None, strategy: str | None, yes: bool) -> None:
     from svta_assets.workspace import open_workspace
     from svta_cli.progress import live_line
     from svta_cli.runs import open_runner
@@ -36,7 +37,8 @@ def _resplit(seed: int | None, yes: bool) -> None:
         if not click.confirm(said + "test split cannot be compared with earlier ones"):
             click.echo("nothing changed")
             return
-    config = {"draw_anew": True, **({} if seed is None else {"seed": seed})}
+    given = {"seed": seed, "strategy": strategy}
+    config = {"draw_anew": True, **{name: value for name, value in given.items() if value is not None}}
     with live_line("splits") as say, open_runner(say=say) as runner:
         runner.run("organize", assets=["splits"], config={"ops": {"splits": {"config": config}}})
     work.refresh()
@@ -107,7 +109,12 @@ def give_name(ref: str, name: str) -> None:
 
 @command.command("cut")
 @click.argument("name")
-def cut_release(name: str) -> None:
+@click.option(
+    "--exclude-benchmarks",
+    is_flag=True,
+    help="Leave out pairs whose caption or source video is in the test set of UCFCrime-AR or OOPS!.",
+)
+def cut_release(name: str, exclude_benchmarks: bool) -> None:
     """Bring clusters and splits up to date, and give the release they end in a NAME, for ever."""
     from svta_assets.workspace import open_workspace
     from svta_cli.progress import live_line
@@ -118,9 +125,48 @@ def cut_release(name: str) -> None:
     if name in release_names(work.store):  # before the runs: they would be in vain
         raise click.ClickException(f"the name {name!r} is taken: names never move; `svta release` lists them")
     with live_line("organize") as say, open_runner(say=say) as runner:
-        runner.run("organize")
+        config = {"ops": {"splits": {"config": {"exclude_benchmarks": True}}}} if exclude_benchmarks else None
+        runner.run("organize", config=config)
     work.refresh()
     _name(name, "latest")
+    if exclude_benchmarks:
+        rejects = work.catalog.read("rejects", "splits")
+        left_out = rejects.filter(rejects["detail"].str.contains("in the test set of")).height
+        click.echo(f"{left_out} pairs left out because they are in a benchmark's test set; rows in rejects")
+
+
+@command.command("diff")
+@click.argument("before")
+@click.argument("after", default="latest")
+def diff_releases(before: str, after: str) -> None:
+    """Pairs added, removed, regenerated and moved from BEFORE to AFTER, and the evaluation figures that changed."""
+    from svta_assets.splits.compare import changed_figures, compare_releases, difference_markdown
+    from svta_assets.workspace import open_workspace
+    from svta_models.release import Release, resolve
+
+    work = open_workspace()
+    old, new = (Release(work.store, resolve(work.store, ref)) for ref in (before, after))
+    figures = changed_figures(work.catalog.read("evaluations"), old.hash, new.hash)
+    click.echo(f"release {old.hash} ({before}) to {new.hash} ({after})\n")
+    click.echo(difference_markdown(compare_releases(old.frame, new.frame), figures))
+
+
+@command.command("leakage")
+@click.argument("ref", default="latest")
+def show_leakage(ref: str) -> None:
+    """What the splits of a release share: source videos, equal and near captions, pixels. REF: latest, name or hash."""
+    from svta_assets.gates import leakage
+    from svta_assets.splits.leakage import find_leaks, leakage_markdown
+    from svta_assets.splits.release import source_videos
+    from svta_assets.workspace import open_workspace
+    from svta_models.release import Release, resolve
+
+    work = open_workspace()
+    release = Release(work.store, resolve(work.store, ref))
+    click.echo(f"release {release.hash}\n")
+    click.echo(leakage_markdown(find_leaks(release.frame, dict(source_videos(work).iter_rows()))))
+    verdict = leakage(work, release)
+    click.echo(f"\ngate leakage: {verdict.level}: {verdict.reason}")
 
 
 def _name(name: str, ref: str) -> None:

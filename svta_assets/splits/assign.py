@@ -41,7 +41,8 @@ def assign(pairs: pl.DataFrame, existing: pl.DataFrame, now: str, seed: int = SP
         for pair in sorted((pair for pair in group["pair_id"] if pair not in known), key=lambda p: _draw(seed, p)):
             split = max(SPLITS, key=lambda name: (goal[name] - have[name]) / max(goal[name], 1))
             have[split] += 1
-            rows.append({"pair_id": pair, "split": split, "final_category": final_category, "assigned_at": now})
+            rows.append({"pair_id": pair, "split": split, "final_category": final_category})
+            rows[-1] |= {"assigned_at": now, "strategy": "paper"}
     return pl.concat([existing, pl.DataFrame(rows, schema=existing.schema)]).sort("pair_id")
 
 

@@ -98,7 +98,7 @@ def test_nothing_above_raw_texts_runs_by_itself() -> None:
 
 def test_work_on_a_device_shares_one_pool() -> None:
     pools = {asset.key.to_user_string(): asset.op.pool for asset in ASSETS}
-    assert {name for name, pool in pools.items() if pool} == {"videos", "model_checkpoints"}
+    assert {name for name, pool in pools.items() if pool} == {"videos", "model_checkpoints", "eval_tables"}
 
 
 _LOAD = f"""

@@ -10,6 +10,7 @@ from svta_assets.gates import (
     GATES_BEFORE,
     GateShut,
     Verdict,
+    gate_settings,
     label_review,
     leakage,
     one_generator,
@@ -34,7 +35,7 @@ def _release(work: Workspace, pairs: dict[str, tuple[str, str]], generator: str 
     """pairs: pair_id -> (caption, split)."""
     rows: list[dict[str, Any]] = [
         {**RELEASE_ROW, "pair_id": pair, "clip_id": f"{pair}-0", "uri": f"clips/fire/{pair}-0.mp4", "group": None}
-        | {"caption": caption, "split": split}
+        | {"caption": caption, "split": split, "sha256": pair * 64}
         for pair, (caption, split) in pairs.items()
     ]
     clips = [{"clip_id": row["clip_id"], "pair_id": row["pair_id"], "generator": generator} for row in rows]
@@ -74,6 +75,33 @@ def test_test_captions_that_stand_in_training_are_counted(work: Workspace) -> No
     assert not strict.passed
     assert strict.reason.startswith("50.0% of the test captions also stand in training (ceiling 5%)")
     assert leakage(_as(work, "gpu"), _release(work, {"a": ("Fire.", "train"), "c": ("Smoke.", "test")})).level == "ok"
+
+
+def test_pixels_and_nearly_equal_captions_have_ceilings_of_their_own(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = {"a": ("The man walks to the red car.", "train"), "b": ("A man walks to red car!", "test")}
+    release = _release(work, pairs)
+    strict = leakage(_as(work, "gpu"), release)
+    assert strict.reason.startswith("100.0% of the test captions stand nearly so in training (ceiling 15%): raise")
+    assert leakage(work, release).level == "ok"
+    frame = release.frame.with_columns(sha256=pl.lit("0" * 64), caption=pl.Series(["Fire.", "Smoke."]))
+    same = Release(work.store, write_release(work.store, frame))
+    assert "100.0% of the test clips also stand in training" in leakage(_as(work, "gpu"), same).reason
+    assert leakage(work, same).level == "warn"
+    settings = {**gate_settings("gpu"), "max_leakage": {"captions": 0.05}}
+    monkeypatch.setattr("svta_assets.gates.gate_settings", lambda profile: settings)
+    assert leakage(work, same).passed, "a kind that gates.yaml does not list is not asked"
+
+
+def test_source_videos_are_asked_where_gates_yaml_lists_them(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [{"text_id": pair, "source_video": "v1", "caption": "x"} for pair in "ab"]
+    work.catalog.publish("texts", "all", texts)
+    release = _release(work, {"a": ("Fire.", "train"), "b": ("Smoke.", "test")})
+    assert leakage(_as(work, "gpu"), release).level == "ok"
+    settings = {**gate_settings("gpu"), "max_leakage": {"source_videos": 0.0}}
+    monkeypatch.setattr("svta_assets.gates.gate_settings", lambda profile: settings)
+    assert "100.0% of the test pairs share their source video" in leakage(work, release).reason
 
 
 def test_clips_of_two_generators_are_never_trained_on_together(work: Workspace) -> None:

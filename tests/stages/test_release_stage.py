@@ -1,5 +1,6 @@
 """`splits` writes a release exactly when something changed, from current clips and final categories."""
 
+import polars as pl
 import pytest
 
 from svta_assets.splits.release import write_splits_and_release
@@ -82,3 +83,70 @@ def test_a_run_killed_after_writing_the_release_is_recorded_by_the_next(
 def test_without_clips_or_labels_the_next_step_is_named(work: Workspace) -> None:
     with pytest.raises(SvtaError, match="materialize videos and labels"):
         write_splits_and_release(work)
+
+
+def _videos(work: Workspace, **videos: str) -> None:
+    texts = [
+        {
+            "text_id": pair,
+            "source": "ucfcrime_ar",
+            "source_split": split,
+            "source_video": f"v{pair[:2]}",
+            "caption": "x",
+        }
+        for pair, split in videos.items()
+    ]
+    work.catalog.publish("texts", "all", texts)
+
+
+def test_grouped_splits_are_kept_and_another_strategy_needs_another_draw(work: Workspace) -> None:
+    _fill(work)
+    _videos(work, **dict.fromkeys((f"p{n:02d}" for n in range(20)), "train"))
+    grouped = write_splits_and_release(work, strategy="grouped")
+    rows = work.catalog.read("splits")
+    assert set(rows["strategy"]) == {"grouped"}
+    for (_,), pairs in rows.group_by("source_video"):
+        assert pairs["split"].n_unique() == 1
+    assert write_splits_and_release(work).strategy == "grouped", "the home keeps its strategy"
+    assert work.catalog.read("splits").equals(rows)
+    with pytest.raises(SvtaError, match="--resplit --strategy paper"):
+        write_splits_and_release(work, strategy="paper")
+    paper = write_splits_and_release(work, draw_anew=True, strategy="paper")
+    assert paper.release != grouped.release
+    assert set(work.catalog.read("splits")["strategy"]) == {"paper"}
+
+
+def test_splits_of_before_the_strategies_are_the_papers(work: Workspace) -> None:
+    _fill(work)
+    write_splits_and_release(work)
+    old = work.catalog.read("splits").with_columns(pl.lit(None, pl.String).alias("strategy"))
+    work.catalog.publish("splits", "all", old)
+    assert write_splits_and_release(work).strategy == "paper"
+    with pytest.raises(SvtaError, match="drawn by the strategy paper"):
+        write_splits_and_release(work, strategy="grouped")
+
+
+def test_pairs_of_benchmark_test_sets_are_left_out_on_request_and_come_back(work: Workspace) -> None:
+    _fill(work)
+    _videos(work, p01="test", p11="train")
+    full = write_splits_and_release(work)
+    less = write_splits_and_release(work, exclude_benchmarks=True)
+    gone = set(Release(work.store, full.release).frame["pair_id"]) - set(
+        Release(work.store, less.release).frame["pair_id"]
+    )
+    assert gone == {"p01"}
+    assert less.left_out == {"p01": "its source video is in the test set of ucfcrime_ar"}
+    assert work.catalog.read("rejects", "splits")["key"].to_list() == ["p01"]
+    assert write_splits_and_release(work).release == full.release
+    assert work.catalog.read("rejects", "splits").is_empty()
+
+
+def test_the_leakage_of_every_release_is_stored_with_it(work: Workspace) -> None:
+    _fill(work)
+    first = write_splits_and_release(work)
+    _fill(work, take=1)
+    second = write_splits_and_release(work)
+    stored = work.catalog.read("leakage")
+    assert set(stored["release"]) == {first.release, second.release}
+    same_pixels = stored.filter(release=first.release, kind="same_pixels", split="test", other="train")
+    assert same_pixels["pairs"][0] == 5, "all clips of this home have one hash"

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svta_assets.clusters.assets import organize_labels
+from svta_assets.clusters.groups import groups
+from svta_assets.clusters.kmeans import candidates, choose_k, measure
+from svta_assets.clusters.organize import NoLabels, organize_labels
 from svta_assets.clusters.taxonomy import fit, inputs_sha, stored
 from svta_assets.workspace import Workspace
 
@@ -17,11 +19,14 @@ THEMES = ("fire", "fall", "walk", "drive")
 
 
 def _embed(names: list[str]) -> np.ndarray:
-    """Unit vectors near one axis per first word: clear clusters, no model."""
+    """Unit vectors near one axis per first word: clear clusters, no model. Words of no theme share an axis."""
     vectors = []
     for name in names:
         rng = np.random.default_rng(list(name.encode()))
-        vector = np.eye(len(THEMES) + 1)[THEMES.index(name.split()[0])] + rng.normal(0, 0.05, len(THEMES) + 1)
+        theme = name.split()[0]
+        vector = np.eye(len(THEMES) + 1)[THEMES.index(theme) if theme in THEMES else -1] + rng.normal(
+            0, 0.05, len(THEMES) + 1
+        )
         vectors.append(vector / np.linalg.norm(vector))
     return np.asarray(vectors)
 
@@ -82,6 +87,44 @@ def test_fewer_names_than_categories_give_one_category_a_name(k: int) -> None:
     assert found["kind"].unique().to_list() == ["normal"]
 
 
+def test_every_category_is_put_into_one_of_the_papers_groups() -> None:
+    found = fit(LABELS, WANTED, _embed)
+    assert {kind: len(listed) for kind, listed in groups().items()} == {"anomaly": 4, "normal": 2}
+    for row in found.categories.iter_rows(named=True):
+        assert row["group"] in groups()[row["kind"]]
+    assert {row["group"] for row in found.categories.iter_rows(named=True) if row["name"].startswith("fire")} == {
+        "environmental anomalies"
+    }
+    assert set(found.assign(LABELS)["group"]) <= {group for listed in groups().values() for group in listed}
+
+
+def test_a_chosen_k_finds_the_clusters_that_are_there() -> None:
+    names = [f"{theme} {n}" for theme in THEMES for n in range(12)]
+    vectors = _embed(names)
+    assert choose_k(vectors, np.ones(len(names))) == len(THEMES)
+    shuffled = fit(_labels(dict.fromkeys(names, 1), True), {"normal": 0, "anomaly": 0}, _embed)
+    assert shuffled.categories.height == len(THEMES)
+
+
+@pytest.mark.parametrize(("names", "expected"), [(1, []), (3, []), (4, [2]), (12, [2, 3, 4, 5, 6])])
+def test_the_k_tried_are_few_and_fit_the_names(names: int, expected: list[int]) -> None:
+    assert candidates(names) == expected
+    assert candidates(100_000)[-1] <= 120
+
+
+def test_quality_counts_pairs_and_names_what_lies_far_off() -> None:
+    vectors = np.array([[1.0, 0.0]] * 30 + [[0.0, 1.0]] * 30 + [[-1.0, 0.0]])
+    numbers = np.array([0] * 30 + [1] * 31)
+    names = [f"n{place}" for place in range(61)]
+    found = measure(names, vectors, numbers, np.ones(61))
+    assert (found.k, found.sizes, found.outliers) == (2, [31, 30], ["n60"])
+    centre = np.array([-1.0, 30.0]) / 31
+    expected = 30 * ((centre - [0, 1]) ** 2).sum() + ((centre - [-1, 0]) ** 2).sum()
+    assert found.inertia == pytest.approx(expected, abs=1e-4)
+    assert found.silhouette is not None
+    assert 0.9 < found.silhouette < 1
+
+
 def test_a_stored_taxonomy_assigns_as_the_fitted_one() -> None:
     fitted = fit(LABELS, WANTED, _embed)
     assert stored(fitted.categories).assign(LABELS).equals(fitted.assign(LABELS))
@@ -102,16 +145,17 @@ def test_unchanged_names_keep_the_version_and_ask_nothing_again(
     embedder = _Embedder()
     monkeypatch.setattr(Workspace, "embedder", lambda self: embedder)
     work.catalog.publish("labels", "c", LABELS)
-    categories, _ = organize_labels(work)
+    categories = organize_labels(work).categories
     asked = embedder.calls
     more = LABELS.with_columns((pl.col("pair_id") + "-again").alias("pair_id"))
     work.catalog.publish("labels", "c", pl.concat([LABELS, more]))
-    again, assignments = organize_labels(work)
+    organized = organize_labels(work)
+    again, assignments = organized.categories, organized.assignments
     assert again["taxonomy"][0] == categories["taxonomy"][0]
     assert embedder.calls == asked
     assert assignments.height == 2 * LABELS.height
     work.catalog.publish("labels", "d", _labels({"fire in bin": 1}, True).with_columns(pl.lit("d").alias("category")))
-    changed, _ = organize_labels(work)
+    changed = organize_labels(work).categories
     assert changed["taxonomy"][0] != categories["taxonomy"][0]
     assert sum(changed["pairs"]) == 2 * LABELS.height + 1
 
@@ -121,15 +165,13 @@ def test_a_pair_that_left_a_category_is_assigned_once(work: Workspace, monkeypat
     monkeypatch.setattr(Workspace, "embedder", lambda self: _Embedder())
     work.catalog.publish("labels", "zebra", LABELS)
     work.catalog.publish("labels", "c", LABELS.head(1).with_columns(pl.lit("moved").alias("category")))
-    _, assignments = organize_labels(work)
+    assignments = organize_labels(work).assignments
     assert assignments.height == LABELS.height
     assert assignments.filter(category="moved")["pair_id"].to_list() == [LABELS["pair_id"][0]]
 
 
 def test_without_labels_the_next_step_is_named(work: Workspace) -> None:
-    import dagster as dg
-
-    with pytest.raises(dg.Failure, match="materialize labels"):
+    with pytest.raises(NoLabels, match="materialize labels"):
         organize_labels(work)
 
 
