@@ -10,15 +10,15 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from svta_models.identity import canonical_json
 from svta_models.media_store import MediaStore, MissingObject
 from svta_resources.errors import SvtaError
 
 _LOG = logging.getLogger(__name__)
+LARGEST_SEGMENT = 4 * 2**20  # characters; a segment is written earlier than `flush_s` when it would grow beyond
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Row = dict[str, Any]
@@ -33,7 +33,8 @@ class AnswerLog:
 
     A row needs `request_sha`; a row with an `error` records a request that got no valid answer. Rows reach the store at
     most `flush_s` seconds after `add`, whether or not another row follows, and when the block is left, with or
-    without an error. A killed process loses at most the rows of the last `flush_s` seconds.
+    without an error. A killed process loses at most the rows of the last `flush_s` seconds. `add` never waits for a
+    segment that is being written in the background.
     """
 
     def __init__(self, store: MediaStore, prefix: str, run_id: str, flush_s: float = 2.0) -> None:
@@ -46,25 +47,38 @@ class AnswerLog:
         self._writer = secrets.token_hex(4)  # a retried step opens the log again under the same run id
         self._segments = 0
         self._waiting: list[str] = []
+        self._waiting_size = 0
         self._timer: threading.Timer | None = None
         self._failure: Exception | None = None
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # of the rows that wait; held for moments
+        self._writing = threading.Lock()  # held while a segment is written
 
-    def load(self) -> dict[str, Row]:
+    def load(self, wanted: Container[str] | None = None, columns: Container[str] | None = None) -> dict[str, Row]:
         """Merge all segments of all runs: request_sha -> row.
 
         The first answer to a request wins, so that a request answered by two runs at once means one thing for ever;
-        an answer wins over an error. Rows still waiting in memory are not included.
+        an answer wins over an error. Rows still waiting in memory are not included. Segments are read one at a time, so
+        memory holds one of them and what is returned.
+
+        Args:
+            wanted: the requests to return, default all. columns: of a row besides `error`, default all.
         """
-        rows: list[Row] = []
-        for item in self.store.list(self.prefix):
-            if item.key.endswith(".jsonl"):
-                rows.extend(self._read(item.key))
-        rows.sort(key=lambda row: ("error" in row, row["at_ns"], canonical_json(row)))
+        ranks: dict[str, tuple[bool, int, str, int]] = {}
         merged: dict[str, Row] = {}
-        for row in rows:
-            merged.setdefault(row["request_sha"], row)
+        for segment in self._segment_names():
+            for number, row in enumerate(self._read(segment)):
+                sha = row["request_sha"]
+                if wanted is not None and sha not in wanted:
+                    continue
+                rank = ("error" in row, row["at_ns"], segment, number)
+                if sha not in ranks or rank < ranks[sha]:
+                    ranks[sha], merged[sha] = rank, _columns(row, columns)
         return merged
+
+    def rows(self) -> Iterator[Row]:
+        """Every row of every run as it was written, for what was paid: repeated and failed requests too."""
+        for segment in self._segment_names():
+            yield from self._read(segment)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep a row (JSON values only). Raises what an earlier flush in the background failed with."""
@@ -77,29 +91,41 @@ class AnswerLog:
             raise AnswerLogError(f"answer {row['request_sha']} is not plain JSON: {error}") from error
         with self._lock:
             self._waiting.append(line)
+            self._waiting_size += len(line)
             self._raise_failure()  # after the row is in: it is paid for, and `close` tries again to write it
-            if self._timer is None:
+            full = self._waiting_size > LARGEST_SEGMENT
+            if self._timer is None and not full:
                 self._timer = threading.Timer(self.flush_s, self._flush_in_background)
                 self._timer.daemon = True
                 self._timer.start()
+        if full:
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits as one segment. On an error the rows stay and the next flush tries them again."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            if self._waiting:
-                name = f"{self.prefix}/{self.run_id}-{self._writer}-{self._segments:05d}.jsonl"
-                self.store.put(name, ("\n".join(self._waiting) + "\n").encode())
-                self._segments += 1
-                self._waiting.clear()
+        with self._writing:
+            with self._lock:
+                if self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+                lines, self._waiting, self._waiting_size = self._waiting, [], 0
+            if not lines:
+                return
+            name = f"{self.prefix}/{self.run_id}-{self._writer}-{self._segments:05d}.jsonl"
+            try:
+                self.store.put(name, ("\n".join(lines) + "\n").encode())
+            except BaseException:
+                with self._lock:
+                    self._waiting[:0] = lines
+                    self._waiting_size += sum(map(len, lines))
+                raise
+            self._segments += 1
 
     def close(self) -> None:
         """Write the last segment. Raises when it, or what an earlier flush left, cannot be written."""
         with self._lock:
             self._failure = None  # whatever failed before is tried again right here
-            self.flush()
+        self.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -115,16 +141,19 @@ class AnswerLog:
             )  # the first error matters more
 
     def _flush_in_background(self) -> None:
-        with self._lock:
-            try:
-                self.flush()
-            except Exception as error:  # raised again in the caller's thread by the next add
+        try:
+            self.flush()
+        except Exception as error:  # raised again in the caller's thread by the next add
+            with self._lock:
                 self._failure = error
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
+
+    def _segment_names(self) -> list[str]:
+        return [item.key for item in self.store.list(self.prefix) if item.key.endswith(".jsonl")]
 
     def _read(self, key: str) -> list[Row]:
         try:
@@ -137,6 +166,10 @@ class AnswerLog:
                 "%s: %d damaged lines are ignored; their requests are asked again", key, len(lines) - len(rows)
             )
         return rows
+
+
+def _columns(row: Row, columns: Container[str] | None) -> Row:
+    return row if columns is None else {name: row[name] for name in row if name in columns or name == "error"}
 
 
 def _parse(line: str) -> Row | None:

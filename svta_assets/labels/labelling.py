@@ -6,8 +6,10 @@ texts hold whatever a model answers.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -19,10 +21,13 @@ from svta_models.identity import recipe_sha
 from svta_resources.answers import AnswerLog
 from svta_resources.ask_many import ask_many
 from svta_resources.chat_errors import InvalidAnswer
-from svta_resources.llm import Answer, ChatModel, Request
+from svta_resources.chat_rows import bookkeeping
+from svta_resources.llm import Answer, ChatModel, Prompt, Request
 
 UNNAMED = "unnamed"  # a text for which no model gave a valid name; asked again by the next run
 MOST_NAME_WORDS = 6
+ROWS_AT_ONCE = 5000  # rows that exist as Python objects before they become a frame
+_KEPT = frozenset({"name", "provider", "model"})  # columns of an answer that become columns of `labels`
 _NAME = re.compile(r"[^\W_][\w' /-]*")  # words of any script; no quotes, braces or line breaks
 
 
@@ -41,35 +46,74 @@ def label(descriptions: pl.DataFrame, texts: pl.DataFrame, chat: ChatModel, log:
     Args:
         descriptions: rows of `descriptions`. texts: the collected texts among them, rows of `texts`.
     """
-    sources = {row["text_id"]: row for row in texts.iter_rows(named=True)}
-    rows = [_sourced_facts(row, sources.get(row["pair_id"])) for row in descriptions.iter_rows(named=True)]
-    captions = dict(descriptions.select("pair_id", "caption").iter_rows())
-    asked = {row["pair_id"]: _request(row, captions[row["pair_id"]]) for row in rows if row["name"] is None}
-    names = _ask_names(asked.values(), chat, log)
+    questions = _Questions(descriptions, texts, chat)
+    names = _ask_names(questions, chat, log)
     rejects: list[dict[str, Any]] = []
-    for row in rows:
-        if (request := asked.get(row["pair_id"])) is not None:
-            row["recipe_sha"] = request.sha(chat)
-            row |= names.found.get(row["recipe_sha"], {"name": UNNAMED}) | {"name_origin": "llm"}
-            if (failure := names.failed.get(row["recipe_sha"])) is not None:
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for row, request in questions.rows():
+            if request is None:
+                yield row | {"recipe_sha": recipe_sha({"name": row["name"], "is_anomaly": row["is_anomaly"]})}
+                continue
+            sha = questions.shas[row["pair_id"]]
+            if (failure := names.failed.get(sha)) is not None:
                 rejects.append({"stage": "labels", "key": row["pair_id"], "reason": "no valid name", "detail": failure})
-        else:
-            row["recipe_sha"] = recipe_sha({"name": row["name"], "is_anomaly": row["is_anomaly"]})
-    return Labels(LABELS.frame(rows), REJECTS.frame(rejects), names.tokens)
+            found = names.found.get(sha, {"name": UNNAMED})
+            yield row | {"recipe_sha": sha, "name_origin": "llm"} | found
+
+    labelled = [LABELS.frame(chunk) for chunk in _chunks(rows(), ROWS_AT_ONCE)]
+    return Labels(pl.concat(labelled or [LABELS.empty()]), REJECTS.frame(rejects), names.tokens)
 
 
-def _sourced_facts(description: dict[str, Any], text: dict[str, Any] | None) -> dict[str, Any]:
+def open_requests(
+    descriptions: pl.DataFrame, texts: pl.DataFrame, chat: ChatModel, log: AnswerLog
+) -> Iterator[Request]:
+    """What `label` would ask, one at a time."""
+    questions = _Questions(descriptions, texts, chat)
+    known = log.load(set(questions.shas.values()), frozenset())
+    return questions.without({sha for sha, row in known.items() if "error" not in row})
+
+
+class _Questions:
+    """Label facts of every description, with the question for the name where nobody gives one.
+
+    Rows and questions are made anew at every pass: only the questions' hashes are kept, by pair.
+    """
+
+    def __init__(self, descriptions: pl.DataFrame, texts: pl.DataFrame, chat: ChatModel) -> None:
+        self._descriptions = descriptions.select("pair_id", "category", "caption")
+        facts = texts.select("text_id", "is_anomaly", "source_category")
+        self._sources = {row[0]: row for row in facts.iter_rows()}
+        self.shas = {row["pair_id"]: request.sha(chat) for row, request in self.rows() if request is not None}
+
+    def rows(self) -> Iterator[tuple[dict[str, Any], Request | None]]:
+        """Facts and question of each description, in order."""
+        for pair_id, key, caption in self._descriptions.iter_rows():
+            row = _sourced_facts(pair_id, key, self._sources.get(pair_id))
+            yield row, None if row["name"] else _request(row, caption)
+
+    def without(self, known: Container[str]) -> Iterator[Request]:
+        """Each distinct question that has no answer yet, once."""
+        asked: set[str] = set()
+        for row, request in self.rows():
+            sha = self.shas.get(row["pair_id"])
+            if request is not None and sha is not None and sha not in known and sha not in asked:
+                asked.add(sha)
+                yield request
+
+
+def _sourced_facts(pair_id: str, key: str, source: tuple[str, bool | None, str | None] | None) -> dict[str, Any]:
     """What the source, the seed or OOPS! itself says; `name` is None where nobody says it."""
-    kind = category(description["category"])
-    given = None if text is None else text["is_anomaly"]
+    kind = category(key)
+    _, given, source_category = source or (pair_id, None, None)
     is_anomaly: bool = kind.is_anomaly if given is None else given
     name = kind.name if kind.origin in ("seed", "ucf") else None
-    if text is not None and is_anomaly and kind.origin in ("seed", "ucf"):
-        of_class = category_of_ucf_class(text["source_category"] or "")
+    if source is not None and is_anomaly and kind.origin in ("seed", "ucf"):
+        of_class = category_of_ucf_class(source_category or "")
         name = of_class.name if of_class else name
     return {
-        "pair_id": description["pair_id"],
-        "category": description["category"],
+        "pair_id": pair_id,
+        "category": key,
         "is_anomaly": is_anomaly,
         "is_anomaly_origin": "source",
         "name": name,
@@ -77,9 +121,16 @@ def _sourced_facts(description: dict[str, Any], text: dict[str, Any] | None) -> 
     }
 
 
-def _request(row: dict[str, Any], caption: str) -> Request:
+@cache
+def _name_prompt() -> tuple[Prompt, dict[str, Any]]:
+    """The prompt, and its schema for the name alone; one object for all questions."""
     prompt = load_prompt("label")
-    narrower = {**prompt.schema, "properties": {"name": prompt.schema["properties"]["name"]}, "required": ["name"]}
+    only = {"name": prompt.schema["properties"]["name"]}
+    return prompt, {**prompt.schema, "properties": only, "required": ["name"]}
+
+
+def _request(row: dict[str, Any], caption: str) -> Request:
+    prompt, narrower = _name_prompt()
     payload = {"caption": caption, "is_anomaly": row["is_anomaly"], "want": ["name"]}
     return Request(row["pair_id"], "label", payload, prompt, narrower, _complaint)
 
@@ -102,27 +153,27 @@ class _Names:
     tokens: int = 0
 
 
-def _ask_names(requests: Iterable[Request], chat: ChatModel, log: AnswerLog) -> _Names:
+def _ask_names(questions: _Questions, chat: ChatModel, log: AnswerLog) -> _Names:
     """Take names from the log, else from the model; equal captions are one question. Failures are asked again."""
-    distinct = {request.sha(chat): request for request in requests}
-    known = {sha: row for sha, row in log.load().items() if sha in distinct and "error" not in row}
-    names = _Names({sha: _name_facts(row) for sha, row in known.items()})
+    wanted = set(questions.shas.values())
+    known = log.load(wanted, _KEPT)
+    names = _Names({sha: row for sha, row in known.items() if "error" not in row})
+    del known
 
     def keep(request: Request, answer: Answer | InvalidAnswer) -> None:
         names.tokens += answer.usage.total
-        row: dict[str, Any] = {"request_sha": request.sha(chat), "provider": answer.provider}
+        row = bookkeeping(chat, request, answer)
         if isinstance(answer, InvalidAnswer):
             names.failed[row["request_sha"]] = f"{answer.complaint}: {answer.raw}"[:2000]
-            log.add({**row, "error": answer.complaint, "raw": answer.raw})
-            return
-        name = " ".join(answer.data["name"].lower().split())
-        row |= {"name": name, "model": chat.model, "answered_by": answer.model}
+        else:
+            row["name"] = " ".join(answer.data["name"].lower().split())
+            names.found[row["request_sha"]] = {column: row[column] for column in _KEPT}
         log.add(row)
-        names.found[row["request_sha"]] = _name_facts(row)
 
-    ask_many(chat, (request for sha, request in distinct.items() if sha not in known), keep)
+    ask_many(chat, questions.without(frozenset(names.found)), keep, total=len(wanted) - len(names.found))
     return names
 
 
-def _name_facts(row: dict[str, Any]) -> dict[str, Any]:
-    return {"name": row["name"], "provider": row["provider"], "model": row["model"]}
+def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    while chunk := list(islice(rows, size)):
+        yield chunk

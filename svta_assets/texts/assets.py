@@ -62,17 +62,22 @@ def _metadata(texts: pl.DataFrame, rejects: int, report: dict[str, Any]) -> dict
     "anomalies descriptions written by the language model over age, gender, culture, environment and camera.",
 )
 def llm_descriptions(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+    from svta_assets.texts.costs import spent_markdown, spent_on
     from svta_assets.texts.describe import describe_category
+    from svta_assets.videos.produce import Eta
 
     work = prepare_workspace(home.open())
     category = context.partition_key
+    eta = Eta(context.log.info, f"llm_descriptions {category}")
     watch = Stopwatch(work, context.run.run_id, "llm_descriptions", category)
-    described = describe_category(work, category, context.run.run_id)
+    described = describe_category(work, category, context.run.run_id, eta)
     watch.record(described.rows.height, tokens=described.tokens)
     origins = dict(described.rows["origin"].value_counts(sort=True).iter_rows())
     examples = [f"- {caption}" for caption in described.rows["caption"].head(5)]
+    now, ever = (spent_on(work, "describe", category, run) for run in (context.run.run_id, None))
     metadata = {
         "origins": counts_table(origins, "origin", "descriptions"),
+        "language model": dg.MetadataValue.md(spent_markdown(now, ever)),
         "rejected": described.rejects.height,
         "examples": dg.MetadataValue.md("\n".join(examples) or "none"),
     }

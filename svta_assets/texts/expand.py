@@ -19,7 +19,8 @@ from svta_assets.schemas import DESCRIPTIONS, REJECTS
 from svta_models.identity import recipe_sha, text_id
 from svta_resources.answers import AnswerLog
 from svta_resources.ask_many import ask_many
-from svta_resources.chat_errors import InvalidAnswer
+from svta_resources.chat_errors import ChatError, InvalidAnswer, LostQuestion
+from svta_resources.chat_rows import bookkeeping
 from svta_resources.embedded_llm.grammar import describe
 from svta_resources.llm import EMBEDDED_MODEL, Answer, ChatModel, Request
 
@@ -28,6 +29,8 @@ FEWEST_WORDS, MOST_WORDS = 6, 60
 MOST_SENTENCES = 2
 ROUNDS = 3  # times a slot is asked before the grammar fills it
 GRAMMAR_TRIES = 50  # nonces tried until the grammar's sentence is new
+
+_KEPT = frozenset({"caption", "provider", "model", "raw"})  # columns of an answer that are read again
 
 Row = dict[str, Any]
 Question = tuple[int, int]  # slot, nonce
@@ -58,6 +61,12 @@ def expand(category: Category, count: int, chat: ChatModel, log: AnswerLog) -> E
     return Expansion(DESCRIPTIONS.frame(rows), REJECTS.frame(settled.rejects), book.tokens)
 
 
+def open_requests(category: Category, count: int, chat: ChatModel, log: AnswerLog) -> list[Request]:
+    """What `expand` would ask first; an answer that repeats another or cannot be used is asked again, up to ROUNDS."""
+    book = _Book(category, chat, log)
+    return [book.request(*question) for question in _settle(category, count, book).open_questions]
+
+
 class _Book:
     """The answers of one category: those of earlier runs, and those asked now."""
 
@@ -65,7 +74,8 @@ class _Book:
         self.category, self.chat, self.log = category, chat, log
         self.prompt = load_prompt("describe")
         self.tokens = 0
-        self._rows = log.load()
+        self._rows = log.load(columns=_KEPT)
+        self._lost: list[LostQuestion] = []
 
     def request(self, index: int, nonce: int) -> Request:
         """The question for a slot; `key` is its number."""
@@ -87,19 +97,29 @@ class _Book:
         return self._rows.get(self.request(*question).sha(self.chat))
 
     def ask(self, questions: Iterable[Question]) -> None:
-        """Ask the model and keep what comes back, errors too: they count as one attempt, in every later run."""
-        ask_many(self.chat, (self.request(*question) for question in questions), self._keep)
+        """Ask the model and keep what comes back, errors too: they count as one attempt, in every later run.
+
+        Raises ChatError where the server failed on questions: that says nothing about the model, so no attempt is used
+        up, and the grammar must not fill in for a server that was down.
+        """
+        requests = [self.request(*question) for question in questions]
+        ask_many(self.chat, requests, self._keep, total=len(requests))
+        if self._lost:
+            raise ChatError(
+                f"{self.chat.provider} gave no reply to {len(self._lost)} questions for {self.category.key} "
+                f"({self._lost[0].complaint}): run again, it asks only for those; answers so far are kept"
+            )
 
     def _keep(self, request: Request, answer: Answer | InvalidAnswer) -> None:
         self.tokens += answer.usage.total
-        sha = request.sha(self.chat)
-        row: Row = {"request_sha": sha, "provider": answer.provider, "tokens": answer.usage.total}
-        if isinstance(answer, InvalidAnswer):
-            row |= {"error": answer.complaint, "raw": answer.raw}
-        else:
-            row |= {"caption": " ".join(answer.data["caption"].split()), "answered_by": answer.model}
+        if isinstance(answer, LostQuestion):
+            self._lost.append(answer)
+            return
+        row = bookkeeping(self.chat, request, answer)
+        if not isinstance(answer, InvalidAnswer):
+            row["caption"] = " ".join(answer.data["caption"].split())
         self.log.add(row)
-        self._rows[sha] = row
+        self._rows[row["request_sha"]] = row
 
 
 @dataclass

@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx2
 
+from svta_resources.chat_retry import Backoff
 from svta_resources.llm import ChatModel
+from svta_resources.llm_settings import Traffic
 
 Content = str | None
 
@@ -51,8 +53,13 @@ def scripted_chat(reply: Callable[[dict[str, Any], int], Any]) -> tuple[ChatMode
         return completion(said if isinstance(said, str) else json.dumps(said))
 
     transport = ScriptedTransport(write)
-    client = httpx2.Client(transport=transport)
-    return ChatModel("toy", "http://toy.test/v1", "key", http_client=client, concurrency=1), transport
+    return toy_chat(transport), transport
+
+
+def toy_chat(transport: httpx2.BaseTransport, retries: int = 6) -> ChatModel:
+    """A chat model whose server is `transport`, asked one question at a time and again without a pause."""
+    traffic = Traffic(concurrency=1, retries=retries)
+    return ChatModel("toy", "http://toy.test/v1", "key", transport=transport, traffic=traffic, backoff=Backoff(0, 0))
 
 
 @dataclass

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svta_models.media_store import FolderStore, StoreError, open_store
-from svta_resources.answers import AnswerLog, AnswerLogError
+from svta_resources.answers import LARGEST_SEGMENT, AnswerLog, AnswerLogError
 
 
 def test_answers_of_several_runs_are_merged(tmp_path: Path):
@@ -155,3 +156,47 @@ def test_half_a_surrogate_pair_and_unicode_line_ends_survive(tmp_path: Path):
         log.add({"request_sha": "x", "raw": raw})
         log.add({"request_sha": "y", "raw": "plain"})
     assert {sha: row["raw"] for sha, row in log.load().items()} == {"x": raw, "y": "plain"}
+
+
+def test_only_what_is_wanted_is_loaded_and_every_row_is_kept_for_the_bill(tmp_path: Path):
+    store = open_store(tmp_path)
+    for run in ("run1", "run2"):
+        with AnswerLog(store, "a", run) as log:
+            for sha in "xyz":
+                log.add({"request_sha": sha, "name": f"{sha} {run}", "tokens": 7})
+            log.add({"request_sha": "bad", "error": "refused", "raw": "no", "tokens": 7})
+    assert log.load({"x", "bad"}, {"name"}) == {"x": {"name": "x run1"}, "bad": {"error": "refused"}}
+    assert sum(row["tokens"] for row in log.rows()) == 8 * 7
+
+
+class SlowStore(FolderStore):
+    """Writes only when it is let go."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.writing, self.go = threading.Event(), threading.Event()
+
+    def put(self, key: str, data: bytes) -> None:
+        self.writing.set()
+        assert self.go.wait(60)
+        super().put(key, data)
+
+
+def test_adding_goes_on_while_a_segment_is_written(tmp_path: Path):
+    store = SlowStore(tmp_path)
+    log = AnswerLog(store, "a", "run", flush_s=0.01)
+    log.add({"request_sha": "x"})
+    assert store.writing.wait(60)
+    log.add({"request_sha": "y"})  # would wait for ever if it needed the writer
+    store.go.set()
+    log.close()
+    assert set(log.load()) == {"x", "y"}
+
+
+def test_a_large_segment_is_written_before_its_time(tmp_path: Path):
+    log = AnswerLog(open_store(tmp_path), "a", "run", flush_s=3600)
+    for number in range(9):
+        log.add({"request_sha": str(number), "raw": "x" * (LARGEST_SEGMENT // 8)})
+    assert len(log.load()) == 8, "memory holds no more than one segment"
+    log.close()
+    assert len(log.load()) == 9

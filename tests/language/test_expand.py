@@ -15,7 +15,10 @@ from svta_models.identity import text_id
 from svta_models.media_store import open_store
 from svta_resources.answers import AnswerLog
 from svta_resources.chat_errors import ChatError
-from svta_resources.llm import EMBEDDED_BASE_URL, ChatSettings, open_chat_model
+from svta_resources.chat_retry import Backoff
+from svta_resources.llm import EMBEDDED_BASE_URL, ChatModel, open_chat_model
+from svta_resources.llm_settings import ChatSettings, Traffic
+from tests.language.chat_server import Behaviour, chat_server
 from tests.language.servers import scripted_chat
 
 FALLING = category("falling")
@@ -107,12 +110,23 @@ def test_a_run_that_dies_keeps_what_it_paid_for(tmp_path: Path):
         return sentence(payload)
 
     chat, transport = scripted_chat(reply)
-    chat._client = chat._client.with_options(max_retries=0)
     with pytest.raises((Die, ChatError)):
         run(tmp_path, 8, chat)
     again, second = scripted_chat(lambda payload, n: sentence(payload))
     assert run(tmp_path, 8, again).rows.height == 8
     assert len(transport.bodies) == 5 and len(second.bodies) == 3
+
+
+def test_a_server_that_fails_uses_up_no_attempt_and_lets_no_grammar_in(tmp_path: Path):
+    script = {"2": ["500"] * 3 + ["ok"]}
+    with chat_server(Behaviour(script=script)) as server:
+        traffic = Traffic(concurrency=1, retries=2)
+        chat = ChatModel("toy", server.url, "key", traffic=traffic, backoff=Backoff(0, 0))
+        with pytest.raises(ChatError, match="run again"):
+            run(tmp_path, 5, chat)
+        expansion = run(tmp_path, 5, chat)
+        assert server.seen()["asked"] == {"0": 1, "1": 1, "2": 4, "3": 1, "4": 1}
+    assert expansion.rows["model"].to_list() == ["toy"] * 5 and expansion.rejects.height == 0
 
 
 def test_recipe_follows_prompt_model_and_settings_only(tmp_path: Path, monkeypatch):

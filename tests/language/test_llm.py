@@ -8,12 +8,16 @@ import traceback
 import httpx2
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from svta_assets.prompts import load_prompt
 from svta_resources.ask_many import ask_many
 from svta_resources.chat_errors import ChatError, InvalidAnswer, UnreachableServer
+from svta_resources.chat_reading import read_answer
 from svta_resources.llm import EMBEDDED_BASE_URL, Answer, ChatModel, Prompt, Request, open_chat_model
-from tests.language.servers import Scene, completion, port_server, scripted_chat
+from svta_resources.llm_settings import Traffic
+from tests.language.servers import Scene, completion, port_server, scripted_chat, toy_chat
 
 SCHEMA = {
     "type": "object",
@@ -26,8 +30,8 @@ GOOD = json.dumps(completion('{"word": "yes"}'))
 SECRET = "sk-very-secret-key"
 
 
-def real_chat(url: str, **options) -> ChatModel:
-    return ChatModel("toy", url, SECRET, timeout_s=5, **options)
+def real_chat(url: str, retries: int = 6) -> ChatModel:
+    return ChatModel("toy", url, SECRET, traffic=Traffic(concurrency=2, timeout_s=5, retries=retries))
 
 
 def test_answer_is_parsed_and_records_who_gave_it():
@@ -47,6 +51,46 @@ def test_thinking_and_fences_around_the_answer_are_read(wrapped):
     chat, transport = scripted_chat(lambda payload, n: wrapped)
     answer = chat.ask("say", {}, PROMPT)
     assert answer.data == {"word": "yes"} and answer.raw == wrapped and len(transport.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "beside", "thought"),
+    [
+        ('<think>hm {"word": 3}</think>\n{"word": "yes"}', {}, 'hm {"word": 3}'),
+        ('so it is yes\n</think>\n\n{"word": "yes"}', {}, "so it is yes"),  # the template opened the block
+        ('{"word": "yes"}', {"reasoning_content": "it is yes"}, "it is yes"),
+        ('{"word": "yes"}', {"reasoning": "it is yes"}, "it is yes"),
+        ('{"word": "</think>"}', {}, ""),
+        ('```json\n{"word": "</think>"}\n```', {}, ""),
+    ],
+)
+def test_thinking_is_told_from_the_answer_wherever_a_server_puts_it(content, beside, thought):
+    body = completion(content)
+    body["choices"][0]["message"] |= beside
+    reading = read_answer(json.dumps(body), SCHEMA)
+    assert reading.thinking == thought and reading.raw == content
+    assert reading.data == {"word": "</think>" if not thought else "yes"}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["word", "a"]), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.lists(JSON_VALUES, min_size=6, max_size=6), st.text(max_size=20))
+def test_whatever_a_server_sends_is_an_answer_or_a_complaint(values, text):
+    message = {"content": values[0], "refusal": values[1], "reasoning_content": values[2]}
+    choice = {"message": message, "finish_reason": values[3]}
+    bodies = [
+        {"choices": [choice], "usage": values[4], "model": values[5]},
+        {"choices": values},
+        {"choices": [values[0]]},
+    ]
+    for body in [*map(json.dumps, [*bodies, *values]), text]:
+        reading = read_answer(body, SCHEMA)
+        assert (reading.data is None) == bool(reading.complaint)
 
 
 @pytest.mark.parametrize("bad", ["{not json", '{"word": 3}', '{"other": "x"}', "[]", "null", ""])
@@ -249,7 +293,7 @@ def test_connection_lost_while_answering_is_retried():
                 raise httpx2.ConnectError("gone", request=request)
             return httpx2.Response(200, json=json.loads(GOOD), request=request)
 
-    chat = ChatModel("toy", "http://toy.test/v1", "k", http_client=httpx2.Client(transport=Flaky()))
+    chat = toy_chat(Flaky())
     assert chat.ask("say", {}, PROMPT).data == {"word": "yes"} and len(calls) == 2
 
 

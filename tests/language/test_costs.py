@@ -1,0 +1,94 @@
+"""What was asked and what will be: the sums follow from the kept answers, the plan from what is missing."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from svta_assets.labels.labelling import label
+from svta_assets.schemas import TEXTS
+from svta_assets.texts.costs import Spent, plan_texts, spent_by_model, spent_markdown, spent_on, spent_table
+from svta_assets.texts.expand import sourced
+from svta_assets.workspace import Workspace, prepare_workspace
+from svta_resources.answers import AnswerLog
+from svta_resources.chat_errors import ChatError
+from svta_resources.llm_settings import Prices
+from svta_resources.profiles import home_from
+from tests.language.servers import scripted_chat
+
+FACTS = {"category": "normal-03", "is_anomaly": False, "source": "uca", "source_category": "Normal"}
+CAPTIONS = ["A man waits.", "A woman sings.", "A dog runs.", "A dog runs."]
+TABLE = TEXTS.frame([{"text_id": f"t{n}", "caption": caption, **FACTS} for n, caption in enumerate(CAPTIONS)])
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Workspace:
+    work = prepare_workspace(home_from({"SVTA_PROFILE": "demo", "SVTA_HOME": str(tmp_path / "home")}))
+    work.catalog.publish("texts", "all", TABLE)
+    return work
+
+
+def answer_all(work: Workspace, run_id: str, reply) -> None:
+    chat, _ = scripted_chat(reply)
+    chat.prices = Prices(1.0, 10.0)
+    work.__dict__["chat"] = chat
+    with AnswerLog(work.store, "answers/label/normal-03", run_id) as log:
+        label(sourced(TABLE), TABLE, chat, log)
+
+
+def test_sums_by_model_count_every_request_and_its_price(work: Workspace):
+    answer_all(work, "run1", lambda payload, n: "junk" if "sings" in payload["caption"] else {"name": "some name"})
+    spent = spent_on(work, "label", "normal-03")["toy"]
+    assert (spent.requests, spent.rejected) == (3, 1)
+    assert (spent.prompt_tokens, spent.answer_tokens) == (50, 25), "two answers, and one question asked three times"
+    assert spent.price == pytest.approx((50 + 250) / 1e6) and spent.seconds > 0
+    answer_all(work, "run2", lambda payload, n: {"name": "some name"})
+    assert spent_on(work, "label", "normal-03", "run2")["toy"].requests == 1, "only the rejected one was asked again"
+    table = spent_table(work)
+    assert table.select("task", "category", "model", "requests").rows() == [("label", "normal-03", "toy", 4)]
+    now, ever = spent_on(work, "label", "normal-03", "run2"), spent_on(work, "label", "normal-03")
+    assert "| toy | this | 1 | 0 | 10 | 5 |" in spent_markdown(now, ever) and "| toy | all | 4 | 1 |" in spent_markdown(
+        now, ever
+    )
+    assert spent_markdown({}, {}) == "nothing was asked"
+
+
+def test_a_row_without_a_price_makes_the_sum_unknown_not_smaller():
+    rows = [{"model": "m", "prompt_tokens": 10, "answer_tokens": 1, "price": 0.5}, {"model": "m", "prompt_tokens": 10}]
+    assert spent_by_model(rows, Prices())["m"].price is None
+    assert spent_by_model(rows, Prices(1e6, 0.0))["m"].price == pytest.approx(10.5)
+    assert Spent(1, price=1.0) + Spent(1, price=2.0) == Spent(2, price=3.0)
+
+
+def test_the_plan_counts_what_is_missing_and_shrinks_with_every_answer(work: Workspace):
+    chat, transport = scripted_chat(lambda payload, n: "unused")
+    chat.prices = Prices(1.0, 10.0)
+    work.__dict__["chat"] = chat
+    plan = plan_texts(work, ["normal-03", "falling"])
+    described, labelled = plan.totals
+    assert (described.requests, labelled.requests) == (work.profile.descriptions_per_seed, 3)
+    assert [(part.task, part.category) for part in plan.parts] == [("describe", "falling"), ("label", "normal-03")]
+    assert described.seconds is None and "guess" in plan.basis["label"] and not transport.bodies
+    assert labelled.price == pytest.approx((labelled.prompt_tokens + 10 * labelled.answer_tokens) / 1e6, rel=0.01)
+
+    answer_all(work, "run1", lambda payload, n: "junk" if "sings" in payload["caption"] else {"name": "some name"})
+    labelled = plan_texts(work, ["normal-03", "falling"]).totals[1]
+    assert labelled.requests == 1 and labelled.seconds is not None
+    assert labelled.prompt_tokens == pytest.approx(50 / 3), "the mean of what this model was sent"
+    answer_all(work, "run2", lambda payload, n: {"name": "some name"})
+    assert plan_texts(work, ["normal-03"]).totals[1].requests == 0
+
+
+def test_a_plan_of_everything_leaves_retired_categories_out(work: Workspace):
+    plan = plan_texts(work)
+    assert plan.model == "embedded-rules" and plan.totals[0].requests == 23 * work.profile.descriptions_per_seed
+    assert plan.totals[1].requests == 3 and plan.totals[0].price == 0.0
+    assert all(total.prompt_tokens == total.answer_tokens == 0 for total in plan.totals), "rules use no tokens"
+
+
+def test_a_plan_without_a_model_says_what_to_set(tmp_path: Path, monkeypatch):
+    for name in ("SVTA_LLM_MODEL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    home = home_from({**os.environ, "SVTA_PROFILE": "gpu", "SVTA_HOME": str(tmp_path)})
+    with pytest.raises(ChatError, match="SVTA_LLM_MODEL"):
+        plan_texts(prepare_workspace(home))
