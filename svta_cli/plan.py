@@ -20,20 +20,35 @@ NOTHING_DESCRIBED = "nothing is described yet: materialize raw_texts and llm_des
 @click.option("--category", "-c", "more", multiple=True, help="The same as an argument.")
 @click.option("--mode", type=click.Choice(MODES), default="missing", show_default=True)
 @click.option("--stages", is_flag=True, help="Also device time by stage, memory and steps of every category.")
+@click.option("--texts", is_flag=True, help="What descriptions and labels would ask of the language model instead.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def command(categories: tuple[str, ...], more: tuple[str, ...], mode: str, stages: bool, as_json: bool) -> None:
+def command(
+    categories: tuple[str, ...], more: tuple[str, ...], mode: str, stages: bool, texts: bool, as_json: bool
+) -> None:
     """What a run of `videos` would make, why, and its time and price; what clips have cost so far. Changes nothing."""
     from svta_assets.categories import load_categories
     from svta_assets.workspace import open_workspace
     from svta_cli.choices import category_keys
 
     work = open_workspace()
+    if texts:
+        _texts(work, category_keys((*categories, *more)) or None, as_json)
+        return
     described = set(work.catalog.partitions("descriptions"))
     keys = category_keys((*categories, *more)) or [one.key for one in load_categories() if one.key in described]
     if as_json:
         click.echo(json.dumps(gather(work, keys, mode), indent=2))
     else:
         show(work, keys, mode, stages=stages)
+
+
+def _texts(work: Any, keys: list[str] | None, as_json: bool) -> None:
+    from svta_cli.plan_texts import gather_texts, show_texts
+
+    if as_json:
+        click.echo(json.dumps(gather_texts(work, keys), indent=2))
+    else:
+        show_texts(work, keys)
 
 
 def plans_of(work: Any, keys: list[str], mode: str, only: list[str] | None = None) -> "list[Plan]":
