@@ -51,7 +51,7 @@ CAPTIONS = (
 
 @dataclass(frozen=True)
 class Case:
-    """One way to make the clips. `chosen` are Wan settings; those of the command line come first."""
+    """One way to make the clips. `chosen` are Wan settings; they come before the command line's."""
 
     name: str
     attention: str = "stock"
@@ -172,9 +172,8 @@ def _generator(case: Case, arguments: argparse.Namespace, folder: Path) -> WanGe
         chosen.update(zip(("frames", "height", "width"), arguments.size))  # noqa: B905 - three of each
     if not arguments.weights:
         chosen["tea_cache_threshold"] = None
-        chosen.setdefault("steps", 12)
-    if arguments.steps:
-        chosen["steps"] = arguments.steps
+    if steps := arguments.steps or (None if arguments.weights else 12):
+        chosen.setdefault("steps", steps)  # where the case does not choose its own
     states = None
     weights = arguments.weights
     if preset == "tiny":
