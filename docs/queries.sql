@@ -57,13 +57,23 @@ where pair_id in (select pair_id from clips group by pair_id having count(*) > 1
 order by pair_id, take desc
 limit 20;
 
--- Which test captions does the newest model miss worst, and what does it take them for?
-select q.rank, d.caption, w.caption as best_wrong_caption
+-- Which test captions does the newest model miss worst, what does it take them for, and how were the clips made?
+select
+    q.rank,
+    q.category,
+    d.caption,
+    w.caption as best_wrong_caption,
+    c.uri as clip,
+    v.uri as best_wrong_clip,
+    d.prompt_sha,
+    c.recipe
 from query_ranks as q
 join (select checkpoint_id from checkpoints order by made_at desc limit 1) using (checkpoint_id)
 join descriptions as d on d.pair_id = q.query
 left join descriptions as w on w.pair_id = q.best_wrong
-where q.direction = 't2v'
+left join clips as c on c.pair_id = q.query and c.current
+left join clips as v on v.pair_id = q.best_wrong and v.current
+where q.direction = 't2v' and q.benchmark = 'svta'
 order by q.rank desc
 limit 10;
 

@@ -17,35 +17,104 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("model", default="clip4clip-meanp")
 @click.option("--release", default="latest", show_default=True, help="latest, a name or a hash")
+@click.option("--model", "own", help="Evaluate a model of your own: its Python file, module or registered name.")
 @click.option(
     "--similarity", type=_FILE, help="Evaluate a model of your own: .npy of (N captions, N clips), higher=nearer."
 )
 @click.option(
     "--ranks", type=click.Path(dir_okay=False, path_type=Path), help="With --similarity: every query's rank, CSV."
 )
+@click.option("--misses", is_flag=True, help="List what MODEL's newest evaluation missed, worst first.")
+@click.option("--category", help="With --misses: queries of one category (a line of reports/categories_*.md).")
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    help="Real benchmarks to evaluate on (default: all of benchmarks.yaml); with --misses the table asked, "
+    "default svta.",
+)
+@click.option("--direction", type=click.Choice(["t2v", "v2t"]), default="t2v", show_default=True, help="With --misses.")
+@click.option("--limit", default=20, show_default=True, help="With --misses: how many to print.")
+@click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="With --misses: all of them as CSV.")
 @click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
-def command(model: str, release: str, similarity: Path | None, ranks: Path | None, verbose: bool) -> None:
-    """Evaluate MODEL's newest checkpoint on a release's test split and print the table.
+def command(
+    model: str,
+    release: str,
+    own: str | None,
+    similarity: Path | None,
+    ranks: Path | None,
+    misses: bool,
+    category: str | None,
+    benchmarks: tuple[str, ...],
+    direction: str,
+    limit: int,
+    csv: Path | None,
+    verbose: bool,
+) -> None:
+    """Evaluate MODEL's newest checkpoint on a release's test split and on real benchmarks, and print the tables.
 
     With --similarity, a matrix computed elsewhere: rows and columns in the order of `open_release(...).frame`.
+    With --model, a model of your own as one file (docs/benchmarks.md); its rows stand in the same tables.
     """
-    from svta_assets.partitions import MODELS
     from svta_assets.workspace import open_workspace
     from svta_models.release import resolve
 
     if ranks and not similarity:
-        raise click.UsageError("--ranks needs --similarity; ranks of trained models are in the table query_ranks")
-    if model not in MODELS:
-        raise click.UsageError(f"no model {model!r}; known: {', '.join(MODELS)}")
+        raise click.UsageError("--ranks needs --similarity; ranks of evaluated models are in the table query_ranks")
+    if (category or csv) and not misses:
+        raise click.UsageError("--category and --csv need --misses")
+    if sum((bool(own), bool(similarity), misses)) > 1 and not (own and misses):
+        raise click.UsageError("--model, --similarity and --misses are different things to do: choose one")
     work = open_workspace()
+    if misses:
+        from svta_cli.evaluate_misses import show_misses
+
+        show_misses(work, own or model, _one_of(benchmarks), direction, category, limit, csv)
+        return
+    _known_model(model)
     resolved = resolve(work.store, release)  # an unknown one is refused before Dagster starts
     if similarity:
         _evaluate_matrix(work, resolved, similarity, ranks)
+    elif own:
+        _evaluate_own(own, release, list(benchmarks) or None)
     else:
-        _evaluate_checkpoint(work, model, release, verbose)
+        _evaluate_checkpoint(work, model, release, list(benchmarks) or None, verbose)
 
 
-def _evaluate_checkpoint(work: Any, model: str, release: str, verbose: bool) -> None:
+def _known_model(model: str) -> None:
+    from svta_assets.partitions import MODELS
+
+    if model not in MODELS:
+        raise click.UsageError(f"no model {model!r}; known: {', '.join(MODELS)}; one of your own goes with --model")
+
+
+def _one_of(benchmarks: tuple[str, ...]) -> str:
+    """The benchmark whose misses are asked for."""
+    if len(benchmarks) > 1:
+        raise click.UsageError("--misses shows one benchmark at a time: give --benchmark once")
+    return benchmarks[0] if benchmarks else "svta"
+
+
+def _evaluate_own(given: str, release: str, benchmarks: list[str] | None) -> None:
+    """Evaluate a model of one's own in this process, on a leased GPU where there is one, and print the tables."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from svta_assets.tables.evaluate import evaluate_own
+    from svta_assets.tables.render import all_tables, write_tables
+    from svta_assets.workspace import prepare_workspace
+    from svta_models.own_model import find_own_model
+    from svta_resources.gpu_resource import GpuResource
+
+    own, work = find_own_model(given), prepare_workspace()
+    with GpuResource().device() as device:
+        evaluate_own(work, own, release, device, benchmarks, say=click.echo)
+    write_tables(work)
+    work.refresh()
+    Console().print(Markdown(all_tables(work)))
+
+
+def _evaluate_checkpoint(work: Any, model: str, release: str, benchmarks: list[str] | None, verbose: bool) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -53,7 +122,7 @@ def _evaluate_checkpoint(work: Any, model: str, release: str, verbose: bool) -> 
     from svta_cli.progress import live_line
     from svta_cli.runs import open_runner
 
-    config = {"ops": {"eval_tables": {"config": {"release": release}}}}
+    config = {"ops": {"eval_tables": {"config": {"release": release, "benchmarks": benchmarks}}}}
     with live_line(f"evaluating {model}") as say, open_runner(say=say, verbose=verbose) as runner:
         runner.run("benchmark", model, assets=["eval_tables"], config=config)
     work.refresh()

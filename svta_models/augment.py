@@ -49,8 +49,8 @@ def augment_frames(frames_BTCHW: Tensor, mirror_B: Tensor, shift: int, random: t
 
 def to_clip_input(frames_BTCHW: Tensor, mask_BT: Tensor) -> Tensor:
     """0..255 pixels to CLIP-normalised float32, with padded slots set to exactly 0 as the models expect."""
-    mean = torch.tensor(CLIP_MEAN).view(3, 1, 1)
-    std = torch.tensor(CLIP_STD).view(3, 1, 1)
+    mean = torch.tensor(CLIP_MEAN, device=frames_BTCHW.device).view(3, 1, 1)
+    std = torch.tensor(CLIP_STD, device=frames_BTCHW.device).view(3, 1, 1)
     scaled_BTCHW = (frames_BTCHW.float() / 255 - mean) / std
     return scaled_BTCHW * mask_BT[:, :, None, None, None]
 

@@ -19,6 +19,7 @@ from svta_models.retrieval import (
     Features,
     LooseModel,
     RetrievalModel,
+    full_precision,
     position_rows,
     require_header,
     unit,
@@ -50,7 +51,8 @@ class Clip4Clip(LooseModel):
         return (self.pool(features_BTD, frame_mask_BT),)
 
     def score(self, texts: Features, clips: Features) -> Tensor:
-        return torch.mul(self.clip.logit_scale.exp(), unit(texts[0]) @ clips[0].T)
+        with full_precision(texts, clips) as ((text_ND,), (clip_MD,)):
+            return torch.mul(self.clip.logit_scale.exp(), unit(text_ND) @ clip_MD.T)
 
     @property
     def cells_per_pair(self) -> int:

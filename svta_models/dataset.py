@@ -5,7 +5,7 @@ Shape letters: N pairs, T frame slots, C = 3 channels, H and W pixels (S where s
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -54,11 +54,17 @@ class ClipDataset(Dataset[dict[str, Any]]):
         return torch.from_numpy(slots), mask
 
 
+class Frames(Protocol):
+    """Frames of many clips, (N, T, 3, S, S) uint8, that can be asked for by rows: a tensor, or files behind it."""
+
+    def __getitem__(self, rows: Any, /) -> torch.Tensor: ...
+
+
 @dataclass(frozen=True)
 class DecodedSplit:
-    """Every clip of a split in memory: frames_NTCHW uint8, mask_NT int64, captions and ids in the same order."""
+    """Every clip of a split: frames_NTCHW uint8, mask_NT int64, captions and ids in the same order."""
 
-    frames_NTCHW: torch.Tensor
+    frames_NTCHW: Frames
     mask_NT: torch.Tensor
     captions: list[str]
     pair_ids: list[str]

@@ -22,6 +22,9 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 Fit = Literal["crop", "squash"]
 """`crop`: short side to the size, then the centre (published). `squash`: the whole picture into the square."""
 
+Resize = Literal["exact", "fast"]
+"""`exact`: the published transform's bits. `fast`: the same filter over all frames at once, at most one level off."""
+
 
 class DecodeError(SvtaError):
     """A video could not be decoded, or has fewer frames than were asked for."""
@@ -131,15 +134,13 @@ def decode_video(
     return np.stack([found[number] for number in order])
 
 
-def preprocess(frames: np.ndarray, size: int, fit: Fit = "crop") -> np.ndarray:
+def preprocess(frames: np.ndarray, size: int, fit: Fit = "crop", how: Resize = "exact") -> np.ndarray:
     """Turn RGB frames (T, H, W, 3) uint8 into CLIP input (T, 3, size, size) float32, as published for all splits."""
-    return normalise(resize_frames(frames, size, fit))
+    return normalise(resize_frames(frames, size, fit, how))
 
 
-def resize_frames(frames: np.ndarray, size: int, fit: Fit = "crop") -> np.ndarray:
+def resize_frames(frames: np.ndarray, size: int, fit: Fit = "crop", how: Resize = "exact") -> np.ndarray:
     """Resize (T, H, W, 3) uint8 to (T, 3, size, size) uint8, bicubic on 8-bit values like the published transform."""
-    from PIL import Image
-
     height, width = frames.shape[1:3]
     if fit == "squash":
         target = (size, size)
@@ -148,11 +149,28 @@ def resize_frames(frames: np.ndarray, size: int, fit: Fit = "crop") -> np.ndarra
     else:
         target = (int(size * width / height), size)
     left, top = round((target[0] - size) / 2), round((target[1] - size) / 2)
+    resize = _resize_at_once if how == "fast" else _resize_one_by_one
+    return resize(frames, target, slice(top, top + size), slice(left, left + size))
+
+
+def _resize_one_by_one(frames: np.ndarray, target: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
+    """`target` is (width, height); the rows and columns kept are square."""
+    from PIL import Image
+
+    size = rows.stop - rows.start
     resized = np.empty((len(frames), size, size, 3), dtype=np.uint8)
     for number, frame in enumerate(frames):
-        picture = np.asarray(Image.fromarray(frame).resize(target, Image.Resampling.BICUBIC))
-        resized[number] = picture[top : top + size, left : left + size]
+        resized[number] = np.asarray(Image.fromarray(frame).resize(target, Image.Resampling.BICUBIC))[rows, columns]
     return np.ascontiguousarray(resized.transpose(0, 3, 1, 2))
+
+
+def _resize_at_once(frames: np.ndarray, target: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
+    import torch
+    from torch.nn import functional as F
+
+    frames_TCHW = torch.from_numpy(frames).permute(0, 3, 1, 2)  # channels last: the vectorised 8-bit kernel wants it
+    resized_TCHW = F.interpolate(frames_TCHW, target[::-1], mode="bicubic", antialias=True)
+    return np.ascontiguousarray(resized_TCHW[..., rows, columns].numpy())
 
 
 def normalise(frames: np.ndarray) -> np.ndarray:
@@ -163,9 +181,11 @@ def normalise(frames: np.ndarray) -> np.ndarray:
 
 
 def _rgb(frame: Any, size: tuple[int, int] | None, resizer: Any) -> np.ndarray:
-    if size is not None:
+    if size is None:
+        frame = resizer.reformat(frame, format="rgb24")
+    else:
         frame = resizer.reformat(frame, width=size[1], height=size[0], format="rgb24", interpolation="BICUBIC")
-    return np.asarray(frame.to_ndarray(format="rgb24"))
+    return np.asarray(frame.to_ndarray())
 
 
 def _video_stream(container: Any, source: str | Path | bytes) -> Any:

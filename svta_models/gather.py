@@ -6,7 +6,7 @@ of one big batch, while parameters applied after the gather (logit scale, X-CLIP
 Source: CLIP4Clip and X-CLIP training code; reference numbers `ddp2` in tests/models/goldens.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -26,6 +26,26 @@ class _OwnSlice(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         return gradients[0][ctx.rows]
+
+
+class _Share(torch.autograd.Function):
+    """The features unchanged; backward gives them one part in `ranks` of their gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, ranks: int) -> Tensor:
+        ctx.ranks = ranks
+        return features.view_as(features)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] / ctx.ranks, None
+
+
+def as_of_ranks(features: tuple[Tensor, ...], ranks: int) -> tuple[Tensor, ...]:
+    """Features of one process that stands for `ranks` published ones, with the gradient these would have had."""
+    if ranks == 1:
+        return features
+    return tuple(cast(Tensor, _Share.apply(tensor, ranks)) for tensor in features)
 
 
 def gather_batch(features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -143,12 +143,41 @@ def recall_within(similarity: Any, groups: Sequence[Hashable]) -> WithinCategory
 
 
 def best_wrong(similarity: Any) -> np.ndarray:
-    """Column of the highest-scoring clip that is not the match, per query; -1 when the gallery is the match alone."""
-    matrix = _square(similarity).astype(np.float64)
+    """Column of the highest-scoring clip that is not the match, per query; -1 when the gallery is the match alone.
+
+    Of equal scores the first column counts; NaN is below everything. Memory is a few rows, not a copy of the matrix.
+    """
+    matrix = _square(similarity)
     if len(matrix) < 2:
         return np.full(len(matrix), -1)
-    np.fill_diagonal(matrix, -np.inf)
-    return np.asarray(np.argmax(np.where(np.isnan(matrix), -np.inf, matrix), axis=1))
+    if matrix.flags.f_contiguous and not matrix.flags.c_contiguous:
+        return _best_wrong_down(matrix.T)
+    best = np.empty(len(matrix), dtype=np.int64)
+    for start in range(0, len(matrix), _BYTE_ROWS):
+        best[start : start + _BYTE_ROWS] = _without_match(matrix, start).argmax(axis=1)
+    best[0] = best[0] or 1  # nothing but NaN: the first answer, and not the match
+    return best
+
+
+def _best_wrong_down(matrix: np.ndarray) -> np.ndarray:
+    """`best_wrong` where queries are columns, read row by row as the matrix lies in memory."""
+    # Start at a wrong answer, so that a query without any finite score still names one.
+    best = np.where(np.arange(len(matrix)) == 0, 1, 0)
+    highest = np.full(len(matrix), -np.inf)
+    for start in range(0, len(matrix), _BYTE_ROWS):
+        part = _without_match(matrix, start)
+        rows = part.argmax(axis=0)
+        values = part[rows, np.arange(len(matrix))]
+        better = values > highest
+        best, highest = np.where(better, start + rows, best), np.where(better, values, highest)
+    return best
+
+
+def _without_match(matrix: np.ndarray, start: int) -> np.ndarray:
+    """A copy of some rows, the match and NaN below everything else."""
+    part = matrix[start : start + _BYTE_ROWS].astype(np.float64)
+    part[np.arange(len(part)), np.arange(start, start + len(part))] = -np.inf
+    return np.where(np.isnan(part), -np.inf, part)
 
 
 def _above_and_tied(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,13 +13,17 @@ from torch import Tensor
 
 from svta_models.clip4clip import LOOSE_HEADERS, TIGHT_HEADER, Clip4Clip, Clip4ClipTight
 from svta_models.errors import SvtaError
+from svta_models.gram.config import GramConfig
+from svta_models.gram.model import Gram
+from svta_models.gram.weights import load_gram, open_gram
 from svta_models.presets import ClipConfig, HeadConfig
 from svta_models.retrieval import RetrievalModel
 from svta_models.weights import WrongWeights, has_head, load_weights, published_names, read_state
 from svta_models.xclip import HEADERS as XCLIP_HEADERS
 from svta_models.xclip import XClip
 
-METHODS = (*(f"clip4clip-{header}" for header in (*LOOSE_HEADERS, TIGHT_HEADER)), "xclip")
+GRAM = Gram.method
+METHODS = (*(f"clip4clip-{header}" for header in (*LOOSE_HEADERS, TIGHT_HEADER)), "xclip", GRAM)
 _BY_LOWER_CASE = {method.lower(): method for method in METHODS}
 
 
@@ -30,8 +34,11 @@ def load_published(method: str, state: Mapping[str, Tensor], config: Mapping[str
     text_layers, embed_dim, context, vocab), optionally cross_layers, cross_heads, max_words, max_frames, dropout,
     sim_header and loose_type; other keys are ignored. A state with nothing but CLIP (names with or without `clip.`)
     leaves the rest at its published starting values, of which only those marked `fresh` are random (seed torch first).
+    GRAM has a layout of its own (`svta_models.gram.config`) and must be whole.
     Raises WrongWeights for a wrong or partial state, SvtaError for a configuration without meaning.
     """
+    if method.lower() == GRAM:
+        return load_gram(state, config)
     model = build_model(method, config)
     named = published_names(state)
     if named and not has_head(named):
@@ -43,7 +50,9 @@ def load_published(method: str, state: Mapping[str, Tensor], config: Mapping[str
 
 
 def open_published(method: str, path: str | Path, config: Mapping[str, Any]) -> RetrievalModel:
-    """Load a trained CLIP4Clip or X-CLIP from a local file; it must hold the whole model. Raises WrongWeights."""
+    """Load a trained model from a local file; it must hold the whole model. Raises WrongWeights."""
+    if method.lower() == GRAM:
+        return open_gram(path, config)
     model = build_model(method, config)
     load_weights(model, read_state(path), origin=str(path))
     return model.eval()
@@ -68,6 +77,8 @@ def build_model(method: str, config: Mapping[str, Any]) -> RetrievalModel:
     name = _BY_LOWER_CASE.get(method.lower())
     if name is None:
         raise SvtaError(f"no published method {method!r} here: choose one of {', '.join(METHODS)}")
+    if name == GRAM:
+        return Gram(GramConfig.from_mapping(config))
     header = _header(name, config)
     towers, head = ClipConfig.from_mapping(config), HeadConfig.from_mapping(config, header)
     if name == "xclip":

@@ -1,13 +1,21 @@
-"""What the user chooses when training a retrieval model; hashed into the checkpoint's identity."""
+"""What the user chooses when training a retrieval model; hashed into the checkpoint's identity.
+
+`scratch` trains tiny towers from random weights; `paper` and `svta` fine-tune published CLIP weights. They share little
+beyond their shape, so each has a class of its own; a setting that one of them gets never changes the other's hash.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from svta_models.errors import SvtaError
+from svta_models.frames import Resize
+from svta_models.optim import CLIP_FACTOR, LEARNING_RATE, WARMUP, WEIGHT_DECAY
 from svta_models.presets import preset
 
-RECIPES = ("scratch",)
+SCRATCH, FINE_TUNING = "scratch", ("paper", "svta")
+RECIPES = (SCRATCH, *FINE_TUNING)
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Recipe:
     shuffle_captions: the control experiment, captions dealt to the wrong clips once before training.
     """
 
-    name: str = "scratch"
+    name: str = SCRATCH
     preset: str = "tiny"
     epochs: int = 48
     batch_size: int = 24
@@ -44,22 +52,13 @@ class Recipe:
     shuffle_captions: bool = False
 
     def __post_init__(self) -> None:
-        if self.name not in RECIPES:
-            raise SvtaError(
-                f"training recipe {self.name!r} is not part of this version; available: {', '.join(RECIPES)}"
-            )
-        preset(self.preset)
-        for name in ("epochs", "batch_size", "max_frames", "train_frames", "threads"):
-            if getattr(self, name) < 1:
-                raise SvtaError(f"recipe {self.name}: {name} is {getattr(self, name)}, it must be at least 1")
+        if self.name != SCRATCH:
+            raise SvtaError(f"Recipe is the recipe {SCRATCH}, not {self.name!r}: use read_recipe")
+        _check(self, ("epochs", "batch_size", "max_frames", "train_frames", "threads"))
         if self.train_frames > self.max_frames:
             raise SvtaError(
                 f"recipe {self.name}: train_frames {self.train_frames} exceeds max_frames {self.max_frames}"
             )
-        if self.batch_size < 2:
-            raise SvtaError(f"recipe {self.name}: batch_size {self.batch_size} leaves no negatives; use at least 2")
-        if self.max_words < 3:
-            raise SvtaError(f"recipe {self.name}: max_words {self.max_words} leaves no room between start and end")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for recipe_sha and config.json."""
@@ -68,8 +67,97 @@ class Recipe:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "Recipe":
         """Read settings from a mapping. Raises SvtaError for one this recipe does not have."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise SvtaError(f"unknown training setting {', '.join(unknown)}: known are {', '.join(sorted(known))}")
-        return cls(**values)
+        return cls(**_known(cls, values))
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """The recipes `paper` and `svta`: published CLIP weights fine-tuned with the published optimiser.
+
+    `paper` is the official setting: one frame a second, which is 0, 15 and 30 of an SVTA clip and leaves nine of twelve
+    slots empty (X-CLIP does not mask them). `svta` spreads twelve frames over the whole clip and resizes all frames of
+    a clip at once; nothing else differs.
+
+    batch_size: pairs of one step over all processes; a last incomplete batch is dropped, as published.
+    lr, coef_lr: rate of everything new, and the factor for CLIP's own parameters. feature_framerate: frames a second,
+    None = spread over the clip. freeze_layers: published `freeze_layer_num` (0 freezes embeddings, patch convolution
+    and ln_pre). dropout: of tightTransf's embeddings. ranks: the official run's processes, whose loss and gradients are
+    reproduced on any number of processes that divides it. precision: of forward and backward pass, `auto` = bf16 on
+    CUDA and fp32 elsewhere; weights and optimiser are always float32. weights: sha256 of CLIP's file.
+    """
+
+    name: str = "svta"
+    preset: str = "vit-b-32"
+    epochs: int = 5
+    batch_size: int = 128
+    lr: float = LEARNING_RATE
+    coef_lr: float = CLIP_FACTOR
+    weight_decay: float = WEIGHT_DECAY
+    warmup: float = WARMUP
+    max_words: int = 32
+    max_frames: int = 12
+    feature_framerate: int | None = None
+    resize: Resize = "fast"
+    freeze_layers: int = 0
+    dropout: float = 0.1
+    ranks: int = 4
+    precision: str = "auto"
+    weights: str = ""
+    threads: int = 1
+    shuffle_captions: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name not in FINE_TUNING:
+            raise SvtaError(f"FineTuning is the recipes {', '.join(FINE_TUNING)}, not {self.name!r}: use read_recipe")
+        _check(self, ("epochs", "batch_size", "max_frames", "threads", "ranks"))
+        if self.precision not in PRECISIONS:
+            raise SvtaError(f"recipe {self.name}: precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
+        if self.resize not in ("exact", "fast"):
+            raise SvtaError(f"recipe {self.name}: resize {self.resize!r} is neither exact nor fast")
+        if self.batch_size % self.ranks:
+            raise SvtaError(
+                f"recipe {self.name}: batch_size {self.batch_size} is no multiple of ranks {self.ranks}, the processes "
+                "of the published training: change one of them"
+            )
+        if self.batch_size // self.ranks < 2:
+            raise SvtaError(f"recipe {self.name}: each of {self.ranks} ranks needs 2 pairs of a batch for negatives")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for recipe_sha and config.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "FineTuning":
+        """Read settings from a mapping; what is not given is the named recipe's. Raises SvtaError."""
+        official = {"feature_framerate": 1, "resize": "exact"} if values.get("name") == "paper" else {}
+        return cls(**_known(cls, official | dict(values)))
+
+
+AnyRecipe = Recipe | FineTuning
+
+
+def read_recipe(values: Mapping[str, Any]) -> AnyRecipe:
+    """The recipe that `values["name"]` names (default scratch) with its other settings. Raises SvtaError."""
+    name = values.get("name", SCRATCH)
+    if name not in RECIPES:
+        raise SvtaError(f"training recipe {name!r} is not part of this version; available: {', '.join(RECIPES)}")
+    return Recipe.from_mapping(values) if name == SCRATCH else FineTuning.from_mapping(values)
+
+
+def _known(kind: type[Recipe] | type[FineTuning], values: Mapping[str, Any]) -> dict[str, Any]:
+    known = {field.name for field in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise SvtaError(f"unknown training setting {', '.join(unknown)}: known are {', '.join(sorted(known))}")
+    return dict(values)
+
+
+def _check(recipe: AnyRecipe, at_least_one: tuple[str, ...]) -> None:
+    preset(recipe.preset)
+    for name in at_least_one:
+        if getattr(recipe, name) < 1:
+            raise SvtaError(f"recipe {recipe.name}: {name} is {getattr(recipe, name)}, it must be at least 1")
+    if recipe.batch_size < 2:
+        raise SvtaError(f"recipe {recipe.name}: batch_size {recipe.batch_size} leaves no negatives; use at least 2")
+    if recipe.max_words < 3:
+        raise SvtaError(f"recipe {recipe.name}: max_words {recipe.max_words} leaves no room between start and end")

@@ -7,6 +7,8 @@ A similarity has three steps, so that an evaluation encodes every caption and cl
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
@@ -15,7 +17,7 @@ from torch.nn import functional as F
 
 from svta_models.clip import Clip
 from svta_models.errors import SvtaError
-from svta_models.gather import gather_batch
+from svta_models.gather import as_of_ranks, gather_batch
 from svta_models.initialisation import initialise_head
 from svta_models.presets import ClipConfig, HeadConfig
 from svta_models.transformer import Transformer, key_bias
@@ -83,22 +85,38 @@ class RetrievalModel(nn.Module, ABC):
         """
         return self.score(self.text_side(input_ids_BL, input_mask_BL), self.clip_side(frames_BTCHW, frame_mask_BT))
 
-    def loss(self, input_ids_BL: Tensor, input_mask_BL: Tensor, frames_BTCHW: Tensor, frame_mask_BT: Tensor) -> Tensor:
+    def loss(
+        self,
+        input_ids_BL: Tensor,
+        input_mask_BL: Tensor,
+        frames_BTCHW: Tensor,
+        frame_mask_BT: Tensor,
+        ranks: int = 1,
+    ) -> Tensor:
         """Scalar training loss: the mean of both directions' cross entropy (CLIP4Clip, section 3.4).
 
         Inside a process group the batches of all processes are joined first, where the published model does that.
+        `ranks`: of how many published processes this batch holds the batches, one after the other. Loss and gradients
+        are then theirs after averaging: see `svta_models.gather`, and own negatives only where nothing is joined.
         """
         texts = self.text_side(input_ids_BL, input_mask_BL)
         clips = self.clip_side(frames_BTCHW, frame_mask_BT)
         if self.gathers:
-            texts, clips = gather_batch(texts), gather_batch(clips)
-        return contrastive_loss(self.score(texts, clips))
+            texts, clips = (as_of_ranks(gather_batch(side), ranks) for side in (texts, clips))
+            return contrastive_loss(self.score(texts, clips))
+        parts = zip(_parts(texts, ranks), _parts(clips, ranks), strict=True)
+        return torch.stack([contrastive_loss(self.score(*sides)) for sides in parts]).mean()
 
     def forward(
-        self, input_ids_BL: Tensor, input_mask_BL: Tensor, frames_BTCHW: Tensor, frame_mask_BT: Tensor
+        self,
+        input_ids_BL: Tensor,
+        input_mask_BL: Tensor,
+        frames_BTCHW: Tensor,
+        frame_mask_BT: Tensor,
+        ranks: int = 1,
     ) -> Tensor:
         """The loss: what a data-parallel wrapper calls."""
-        return self.loss(input_ids_BL, input_mask_BL, frames_BTCHW, frame_mask_BT)
+        return self.loss(input_ids_BL, input_mask_BL, frames_BTCHW, frame_mask_BT, ranks)
 
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:
@@ -147,6 +165,7 @@ class LooseModel(RetrievalModel):
 
     def pool(self, features_BTD: Tensor, frame_mask_BT: Tensor) -> Tensor:
         """Unit clip features (B, D). A clip without any real frame gives NaN, as published."""
+        features_BTD = features_BTD.float()
         weight_BT1 = frame_mask_BT.unsqueeze(-1).to(features_BTD.dtype)
         count_B1 = weight_BT1.sum(dim=1).clamp(min=1.0)
         return unit((unit(features_BTD) * weight_BT1).sum(dim=1) / count_B1)
@@ -164,8 +183,30 @@ def position_rows(embedding: nn.Embedding, count: int) -> Tensor:
     return embedding.weight[:count]
 
 
+@contextmanager
+def full_precision(*sides: Features) -> Iterator[list[Features]]:
+    """Float32 arithmetic on float32 features inside autocast: a comparison is cheap, and bfloat16 is too coarse for it.
+
+    A cosine times a logit scale of 100 would be off by 0.2 and more, a softmax at temperature 0.01 by half its value.
+    """
+    device = sides[0][0].device.type
+    if not torch.is_autocast_enabled(device):
+        yield list(sides)
+        return
+    with torch.autocast(device, enabled=False):
+        yield [tuple(tensor.float() if tensor.is_floating_point() else tensor for tensor in side) for side in sides]
+
+
+def _parts(side: Features, count: int) -> list[Features]:
+    """Rows of a side in `count` equal parts. Raises ValueError when they do not divide."""
+    if len(side[0]) % count:
+        raise ValueError(f"a batch of {len(side[0])} pairs cannot stand for {count} processes: choose a multiple")
+    return list(zip(*(tensor.chunk(count) for tensor in side), strict=True))
+
+
 def contrastive_loss(similarity_BB: Tensor) -> Tensor:
     """Mean of caption-to-clip and clip-to-caption cross entropy with the diagonal as targets."""
+    similarity_BB = similarity_BB.float()
     target_B = torch.arange(len(similarity_BB), device=similarity_BB.device)
     return (F.cross_entropy(similarity_BB, target_B) + F.cross_entropy(similarity_BB.T, target_B)) / 2
 

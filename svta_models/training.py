@@ -1,142 +1,110 @@
-"""Train a retrieval model on a release: decode once, learn, keep the epoch that is best on validation.
+"""Train a retrieval model on a release: read the clips, learn, keep the epoch that is best on validation.
 
-Shape letters: N training pairs, B pairs of a batch, T frame slots, L tokens, C = 3 channels, H x W pixels.
-The test split is never opened here. Everything random is drawn from one seeded generator, so equal seed, recipe and
-thread count give equal weights.
+The test split is never opened here. Everything random is drawn from seeded generators, so equal seed, recipe and
+thread count give equal weights, also when the training was killed and went on.
 """
 
-import math
+import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import cast
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from svta_models.augment import augment_frames, drop_words, mirrorable, pick_slots, to_clip_input
 from svta_models.checkpoint import save_checkpoint
-from svta_models.dataset import DecodedSplit, decode_split
+from svta_models.clip_files import open_clip_file
+from svta_models.clip_input import ClipInput, read_clips
 from svta_models.errors import SvtaError
-from svta_models.evaluation import encode_sides, similarity_of
+from svta_models.execution import EpochReport, Execution, Say, TrainingJob, TrainResult
+from svta_models.fitting import Fitting, Progress
+from svta_models.gallery import frame_choice
+from svta_models.input_cache import ClipView, FrameCache
 from svta_models.media_store import MediaStore
-from svta_models.metrics import retrieval_metrics
-from svta_models.presets import ClipConfig, preset_values
-from svta_models.published import build_model
-from svta_models.recipe import Recipe
+from svta_models.placement import Meeting, Placement, placed
+from svta_models.presets import ClipConfig
+from svta_models.recipe import AnyRecipe, FineTuning, Recipe
 from svta_models.release import Release, ReleaseSplit
-from svta_models.retrieval import RetrievalModel
-from svta_models.tokenizer import CaptionTokenizer
+from svta_models.trainers import FineTuner, ScratchTrainer, Trainer, model_shape
+from svta_models.training_state import TrainingState
 
-
-@dataclass(frozen=True)
-class EpochReport:
-    """Told to `on_epoch`: epoch counts from 1; loss in nats; R@K on validation in percent; times in seconds."""
-
-    epoch: int
-    epochs: int
-    loss: float
-    r_at_1: float
-    r_at_10: float
-    seconds: float
-    eta_s: float
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """`checkpoint_id` below `prefix`; `seconds` is wall time with decoding.
-
-    `curves`: one record per epoch with epoch, loss (nats), r_at_1, r_at_5, r_at_10 (percent) and mdr on validation.
-    """
-
-    checkpoint_id: str
-    prefix: str
-    best_epoch: int
-    curves: list[dict[str, float]]
-    seconds: float
-    parameters: int
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The training split in memory with its tokenised captions and which clips may be mirrored."""
-
-    clips: DecodedSplit
-    ids_NL: Tensor
-    mask_NL: Tensor
-    mirror_N: Tensor
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What one training works with."""
-
-    recipe: Recipe
-    model: RetrievalModel
-    tokenizer: CaptionTokenizer
-    data: _Data
-    validation: DecodedSplit
-    random: torch.Generator
-    optimizer: torch.optim.Optimizer
-    average: torch.optim.swa_utils.AveragedModel
-
-    @property
-    def judged(self) -> RetrievalModel:
-        """The weights that are validated and kept: their running mean, or the weights themselves."""
-        return cast(RetrievalModel, self.average.module) if self.recipe.average else self.model
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """The curves of all epochs, the best epoch (from 1) and its weights."""
-
-    curves: list[dict[str, float]]
-    best_epoch: int
-    state: dict[str, Tensor]
+OnEpoch = Callable[[EpochReport], None]
 
 
 def train(
     release: Release | ReleaseSplit,
     store: MediaStore,
     prefix: str,
-    recipe: Recipe | None = None,
+    recipe: AnyRecipe | None = None,
     seed: int = 42,
-    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     method: str = "clip4clip-meanP",
     device: str = "cpu",
+    how: Execution | None = None,
+    say: Say = lambda line: None,
 ) -> TrainResult:
     """Train `method` on a release's `train` pairs and write the best epoch to `<prefix>/<id>/` in `store`.
 
-    `device` is where the model computes ("cpu", "cuda"); it is no part of the recipe, but rounds differently.
+    `device` is where the model computes ("cpu", "cuda"); it is no part of the recipe, but rounds differently. `how`
+    says more (processes, states, frame cache) and then names the device too. `say` hears what a person should know.
 
     Best = highest validation text-to-video R@1, then R@10, then the later epoch; validation always has the true
-    captions. Raises SvtaError for a release without training or validation pairs, DamagedClip for a broken clip.
+    captions. Raises SvtaError for a release without training or validation pairs and for weights that are not there,
+    DamagedClip when more clips are broken than `how.max_broken` allows.
     """
-    recipe = recipe or Recipe()
+    recipe, how = recipe or Recipe(), how or Execution(device=device)
     whole = release.release if isinstance(release, ReleaseSplit) else release
-    started = time.monotonic()
-    with _torch_settings(recipe.threads, seed):
-        run = _prepare(whole, recipe, seed, method, device)
-        fitted = _fit(run, on_epoch)
-        run.model.load_state_dict(fitted.state)
-        facts = {
-            "recipe": recipe.to_dict(),
-            "release": whole.hash,
-            "seed": seed,
-            "best_epoch": fitted.best_epoch,
-            "curves": fitted.curves,
-        }
-        checkpoint_id = save_checkpoint(store, prefix, run.model, run.tokenizer, facts)
-    parameters = sum(tensor.numel() for tensor in run.model.parameters())
-    return TrainResult(checkpoint_id, prefix, fitted.best_epoch, fitted.curves, time.monotonic() - started, parameters)
+    how.check(recipe)
+    job = TrainingJob(store, whole.hash, prefix, recipe, seed, method, how)
+    if isinstance(recipe, FineTuning):
+        weights = open_clip_file(recipe.preset)
+        if recipe.weights not in ("", weights.sha256):
+            raise SvtaError(
+                f"{weights.path} has sha256 {weights.sha256[:12]}, the recipe names {recipe.weights[:12]}: it was "
+                "changed; put the file back, or start the training anew"
+            )
+        job = replace(job, recipe=replace(recipe, weights=weights.sha256), clip_file=weights.path)
+    if how.processes > 1:
+        from svta_models.ranks import train_in_processes
+
+        return train_in_processes(job, on_epoch, say)
+    return train_here(whole, job, on_epoch, say)
 
 
-def _prepare(release: Release, recipe: Recipe, seed: int, method: str, device: str) -> _Run:
-    """Decode, tokenise and build the model: everything before the first step."""
-    shape = preset_values(recipe.preset) | {"max_words": recipe.max_words, "max_frames": recipe.max_frames}
-    config = ClipConfig.from_mapping(shape)
-    if method.lower() == "xclip" and recipe.train_frames != recipe.max_frames:
+def train_here(
+    release: Release, job: TrainingJob, on_epoch: OnEpoch | None, say: Say, meeting: Meeting | None = None
+) -> TrainResult:
+    """Train in this process; with `meeting` it is one of several, of which the first writes and reports."""
+    started, recipe = time.monotonic(), job.recipe
+    precision = recipe.precision if isinstance(recipe, FineTuning) else "fp32"
+    with ExitStack() as stack:
+        stack.enter_context(_torch_settings(recipe.threads, job.seed, job.how.device))
+        place = stack.enter_context(placed(job.how.device, precision, meeting))
+        fitting, broken = _prepare(release, job, place, say)
+        if job.how.folder is not None:
+            _resume(stack, fitting, job, place, say)
+        fitting.on_epoch = on_epoch
+        resumed_at, before_s = fitting.progress.made, fitting.progress.seconds
+        progress = fitting.run()
+        checkpoint_id = _save(release, job, fitting.trainer, progress, broken) if place.first else ""
+    return TrainResult(
+        checkpoint_id,
+        job.prefix,
+        progress.best[2],
+        progress.curves,
+        before_s + time.monotonic() - started,
+        sum(tensor.numel() for tensor in fitting.trainer.model.parameters()),
+        broken,
+        resumed_at,
+        fitting.trainer.waited_s,
+    )
+
+
+def _prepare(release: Release, job: TrainingJob, place: Placement, say: Say) -> tuple[Fitting, dict[str, str]]:
+    """Read the clips and build the model: everything before the first step. Also the clips that are broken."""
+    recipe = job.recipe
+    if job.method.lower() == "xclip" and isinstance(recipe, Recipe) and recipe.train_frames != recipe.max_frames:
         raise SvtaError(
             f"X-CLIP's weights are made for all max_frames {recipe.max_frames} slots: set train_frames to it as well "
             f"(now {recipe.train_frames})"
@@ -147,128 +115,86 @@ def _prepare(release: Release, recipe: Recipe, seed: int, method: str, device: s
             f"release {release.hash} has {len(train_split)} training and {len(val_split)} validation pairs: training "
             "needs at least 2 and 1. Add texts or categories and materialize `splits` again"
         )
-    random = torch.Generator().manual_seed(seed)
-    clips = decode_split(train_split, recipe.max_frames, config.image, config.fit)
-    validation = decode_split(val_split, recipe.max_frames, config.image, config.fit)
-    captions = list(clips.captions)
-    tokenizer = CaptionTokenizer.train(captions, config.vocab)
-    if recipe.shuffle_captions:
-        captions = [captions[index] for index in _derangement(len(captions), random)]
-    ids_NL, mask_NL = tokenizer.encode(captions, recipe.max_words)
-    mirror_N = torch.tensor([recipe.flip and mirrorable(caption) for caption in captions])
-    model = build_model(method, shape | {"vocab": tokenizer.size}).to(device)
-    data = _Data(clips, ids_NL, mask_NL, mirror_N)
-    return _Run(recipe, model, tokenizer, data, validation, random, _optimizer(model, recipe), _average(model, recipe))
+    random = torch.Generator().manual_seed(job.seed)
+    clips = _clips(train_split, job, place, say)
+    validation = _read(val_split, job, say) if place.first else None
+    if min(len(clips.clips) - 1, 1 if validation is None else len(validation.clips)) < 1:
+        raise SvtaError(
+            f"release {release.hash} has too few clips that are not broken: {next(iter(clips.broken.values()))}"
+        )
+    trainer = _trainer(job, clips, random, place)
+    pairs = hashlib.sha256("\n".join(clips.clips.pair_ids).encode()).hexdigest()
+    fitting = Fitting(trainer, validation.clips if validation else None, recipe.max_words, recipe.epochs, pairs)
+    return fitting, clips.broken | (validation.broken if validation else {})
 
 
-def _fit(run: _Run, on_epoch: Callable[[EpochReport], None] | None) -> _Fitted:
-    """Run all epochs and keep the best."""
-    recipe, pairs = run.recipe, len(run.data.clips)
-    total_steps = recipe.epochs * sum(1 for _ in _batches(torch.arange(pairs), recipe.batch_size))
-    schedule = torch.optim.lr_scheduler.LambdaLR(run.optimizer, _warmup_cosine(recipe, total_steps))
-    curves: list[dict[str, float]] = []
-    best, best_state = (-1.0, -1.0, 0), dict[str, Tensor]()
-    started = time.monotonic()
-    for epoch in range(1, recipe.epochs + 1):
-        losses = []
-        for rows_B in _batches(torch.randperm(pairs, generator=run.random), recipe.batch_size):
-            losses.append(_step(run, rows_B))
-            schedule.step()
-            run.average.update_parameters(run.model)
-        recall = _validate(run)
-        curves.append({"epoch": epoch, "loss": sum(losses) / len(losses), **recall})
-        if (recall["r_at_1"], recall["r_at_10"], epoch) > best:
-            best = (recall["r_at_1"], recall["r_at_10"], epoch)
-            best_state = {name: tensor.detach().clone() for name, tensor in run.judged.state_dict().items()}
-        if on_epoch is not None:
-            on_epoch(_report(curves[-1], recipe.epochs, time.monotonic() - started))
-    return _Fitted(curves, best[2], best_state)
+def _clips(split: ReleaseSplit, job: TrainingJob, place: Placement, say: Say) -> ClipInput:
+    """The training clips. The first process decodes; what it finds broken the others do not look at."""
+    read = _read(split, job, say) if place.first else None
+    broken = place.of_all(read.broken if read else {})[0]
+    if read is not None:
+        return read
+    rest = replace(split, frame=split.frame.filter(~split.frame["pair_id"].is_in(list(broken))))
+    return _read(rest, job, lambda line: None)
 
 
-def _report(record: dict[str, float], epochs: int, seconds: float) -> EpochReport:
-    epoch = int(record["epoch"])
-    eta_s = seconds / epoch * (epochs - epoch)
-    return EpochReport(epoch, epochs, record["loss"], record["r_at_1"], record["r_at_10"], seconds, eta_s)
+def _read(split: ReleaseSplit, job: TrainingJob, say: Say) -> ClipInput:
+    config = ClipConfig.from_mapping(model_shape(job.recipe))
+    resize = job.recipe.resize if isinstance(job.recipe, FineTuning) else "exact"
+    view = ClipView(frame_choice(job.recipe.to_dict(), config.image, config.fit), resize)
+    cache = FrameCache(job.how.frame_cache, job.how.frame_cache_bytes) if job.how.frame_cache else None
+    return read_clips(split, view, cache, job.how.decode_workers, job.how.max_broken, say)
 
 
-def _step(run: _Run, rows_B: Tensor) -> float:
-    """One optimiser step on the pairs `rows_B`; returns the loss."""
-    data, recipe, random = run.data, run.recipe, run.random
-    run.model.train()
-    slots_BT = pick_slots(data.clips.mask_NT[rows_B], recipe.train_frames, random)
-    frames_BTCHW = data.clips.frames_NTCHW[rows_B[:, None], slots_BT]
-    frame_mask_BT = data.clips.mask_NT[rows_B].gather(1, slots_BT)
-    frames_BTCHW = augment_frames(frames_BTCHW, data.mirror_N[rows_B], recipe.shift, random)
-    ids_BL = drop_words(data.ids_NL[rows_B], recipe.word_dropout, random)
-    frames_BTCHW = to_clip_input(frames_BTCHW, frame_mask_BT)
-    loss = run.model.loss(
-        *(side.to(run.model.device) for side in (ids_BL, data.mask_NL[rows_B], frames_BTCHW, frame_mask_BT))
-    )
-    run.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
-    run.optimizer.step()
-    run.model.clamp_logit_scale()
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise SvtaError(f"training diverged (loss {value}): lower the recipe's lr (now {recipe.lr}) or raise warmup")
-    return value
+def _trainer(job: TrainingJob, clips: ClipInput, random: torch.Generator, place: Placement) -> Trainer:
+    if isinstance(job.recipe, Recipe):
+        return ScratchTrainer(job.recipe, job.method, clips.clips, random, place)
+    assert job.clip_file is not None, "train finds CLIP's weights"
+    return FineTuner(job.recipe, job.method, job.clip_file, clips.clips, random, place)
 
 
-def _validate(run: _Run) -> dict[str, float]:
-    texts, clips = encode_sides(run.judged, run.tokenizer, run.validation, run.recipe.max_words)
-    measured = retrieval_metrics(similarity_of(run.judged, texts, clips), ties="average")
-    return {"r_at_1": measured["R@1"], "r_at_5": measured["R@5"], "r_at_10": measured["R@10"], "mdr": measured["MdR"]}
+def _resume(stack: ExitStack, fitting: Fitting, job: TrainingJob, place: Placement, say: Say) -> None:
+    """Go on from the newest state, and write states from here on. All processes read the same one."""
+    assert job.how.folder is not None
+    if place.first:
+        kept = stack.enter_context(TrainingState(job.how.folder, say))
+        found = kept.newest(lambda state: bool(state["pairs"] == fitting.pairs))
+        fitting.kept, fitting.every = kept, job.how.checkpoint_every
+    place.wait()
+    if not place.first:
+        found = TrainingState(job.how.folder, say).newest()
+        fitting.every = job.how.checkpoint_every
+    fitting.resume(found)
+    if found is not None and place.first:
+        say(f"going on after step {fitting.progress.made}, in epoch {fitting.progress.epoch} of {fitting.epochs}")
 
 
-def _average(model: RetrievalModel, recipe: Recipe) -> torch.optim.swa_utils.AveragedModel:
-    """Running mean of the weights."""
-    decay = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
-    return torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=decay)
-
-
-def _optimizer(model: RetrievalModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; matrices decay, everything one-dimensional (norms, biases, logit scale) does not."""
-    matrices = [tensor for tensor in model.parameters() if tensor.ndim >= 2]
-    others = [tensor for tensor in model.parameters() if tensor.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6)
-
-
-def _warmup_cosine(recipe: Recipe, total_steps: int) -> Callable[[int], float]:
-    warm = max(1, round(total_steps * recipe.warmup))
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total_steps - warm))))
-
-    return factor
-
-
-def _batches(order_N: Tensor, size: int) -> Iterator[Tensor]:
-    """Cut an order of row numbers into batches; a last single row joins its neighbour: one pair has no negatives."""
-    parts = list(torch.split(order_N, size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    yield from parts
-
-
-def _derangement(count: int, random: torch.Generator) -> list[int]:
-    """An order in which nothing keeps its place: every caption goes to another clip."""
-    order = torch.randperm(count, generator=random).tolist()
-    successor = dict(zip(order, order[1:] + order[:1], strict=True))  # one big cycle has no fixed point
-    return [successor[index] for index in range(count)]
+def _save(release: Release, job: TrainingJob, trainer: Trainer, progress: Progress, broken: dict[str, str]) -> str:
+    trainer.model.load_state_dict(progress.best_state)
+    facts = {
+        "recipe": job.recipe.to_dict(),
+        "release": release.hash,
+        "seed": job.seed,
+        "best_epoch": progress.best[2],
+        "curves": progress.curves,
+    }
+    if broken:
+        facts["without_pairs"] = sorted(broken)
+    return save_checkpoint(job.store, job.prefix, trainer.model, trainer.tokenizer, facts)
 
 
 @contextmanager
-def _torch_settings(threads: int, seed: int) -> Iterator[None]:
-    """Seed and thread count for the training alone; the caller's are put back."""
-    before = torch.get_num_threads()
+def _torch_settings(threads: int, seed: int, device: str) -> Iterator[None]:
+    """Seed, thread count and deterministic kernels for the training alone; the caller's are put back."""
+    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
+    if device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for equal results
+        torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             yield
     finally:
         torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(strict)

@@ -1,8 +1,10 @@
 """Files of weights: reading them in every published form, and putting them into a model all or nothing.
 
 Known forms: OpenAI's CLIP as a TorchScript archive or a bare state dict; open_clip's state dict of the same model
-(.bin, .pt or .safetensors, alone or as `state_dict` of a training checkpoint); CLIP4Clip's and X-CLIP's
-`pytorch_model.bin.<epoch>`. No code from a file is run: pickles are read with weights_only.
+(.bin, .pt or .safetensors, alone or as `state_dict` of a training checkpoint, with the text tower's names bare or below
+`text.`, from a compiled model too); CLIP4Clip's and X-CLIP's `pytorch_model.bin.<epoch>`. Names do not tell the
+activation: open_clip's models that were not trained with quick GELU load without complaint and compute something else.
+No code from a file is run: pickles are read with weights_only.
 """
 
 import pickle
@@ -23,6 +25,8 @@ from svta_models.presets import ClipConfig
 _NOT_WEIGHTS = {"input_resolution", "context_length", "vocab_size", "attn_mask"}  # constants in CLIP's own files
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _BARE_CLIP = ("visual.", "transformer.resblocks.", "token_embedding.")
+_WRAPPED = re.compile(r"^(?:module\.|_orig_mod\.)+")  # a data-parallel model, a compiled one, or both
+_TEXT_TOWER = "text."  # where open_clip's models with a text tower of their own keep it
 
 
 class WrongWeights(SvtaError):
@@ -57,10 +61,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def published_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names as CLIP4Clip and X-CLIP publish them: `module.` goes, bare CLIP names get `clip.`, constants go."""
-    renamed = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    """Names as CLIP4Clip and X-CLIP publish them: wrappers' names go, bare CLIP names get `clip.`, constants go."""
+    renamed = {_WRAPPED.sub("", name): tensor for name, tensor in state.items()}
     if any(name.startswith(_BARE_CLIP) for name in renamed):
-        renamed = {f"{CLIP_PREFIX}{name}": tensor for name, tensor in renamed.items()}
+        renamed = {f"{CLIP_PREFIX}{name.removeprefix(_TEXT_TOWER)}": tensor for name, tensor in renamed.items()}
     return {name: tensor for name, tensor in renamed.items() if name.removeprefix(CLIP_PREFIX) not in _NOT_WEIGHTS}
 
 

@@ -5,7 +5,8 @@ C = 3 channels, H x W pixels, D embedding. An axis behind an underscore-free nam
 Unusual: words are all `max_words` positions and frames all `max_frames` slots, padding included and unmasked, so a
 model is tied to these two lengths and clips should fill their slots; the frames compared are CLIP's own, before the
 temporal module, while the clip vector is pooled after it; scores are weighted by their own softmax at temperature 0.01,
-whose weights pass through a learned matrix that starts as the identity.
+whose weights pass through a learned matrix that starts as the identity. Comparing is done in float32 even inside
+autocast: at that temperature the rounding of bfloat16 alone would move a weight by half.
 """
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from svta_models.clip import at_end_token
 from svta_models.presets import ClipConfig, HeadConfig
-from svta_models.retrieval import Features, LooseModel, require_header, unit
+from svta_models.retrieval import Features, LooseModel, full_precision, require_header, unit
 
 HEADERS = ("seqTransf", "meanP", "seqLSTM")
 TEMPERATURE = 0.01
@@ -49,25 +50,26 @@ class XClip(LooseModel):
 
     def text_side(self, input_ids_BL: Tensor, input_mask_BL: Tensor) -> Features:
         words_BLD = self.encode_words(input_ids_BL)
+        words_BLD = words_BLD.float()
         return unit(at_end_token(words_BLD, input_ids_BL)), unit(words_BLD)
 
     def clip_side(self, frames_BTCHW: Tensor, frame_mask_BT: Tensor) -> Features:
         self._require("clips", "frame slots", frames_BTCHW.shape[1], "max_frames")
         frames_BTD = self.encode_frames(frames_BTCHW)
-        return self.pool(self.temporal(frames_BTD, frame_mask_BT), frame_mask_BT), unit(frames_BTD)
+        return self.pool(self.temporal(frames_BTD, frame_mask_BT), frame_mask_BT), unit(frames_BTD.float())
 
     def score(self, texts: Features, clips: Features) -> Tensor:
-        (text_ND, words_NLD), (clip_MD, frames_MTD) = texts, clips
-        caption_clip_NM = text_ND @ self.global_mat_weight @ clip_MD.T
-        word_clip_NLM = words_NLD @ clip_MD.T
-        caption_frame_NTM = _by_frame(text_ND[:, None], frames_MTD)[:, 0]
-        levels_NM = (
-            caption_clip_NM
-            + attend(word_clip_NLM, self.word_logit_weight)
-            + attend(caption_frame_NTM, self.frame_logit_weight)
-            + self.word_frame(words_NLD, frames_MTD)
-        )
-        return self.clip.logit_scale.exp() * levels_NM / 4
+        with full_precision(texts, clips) as ((text_ND, words_NLD), (clip_MD, frames_MTD)):
+            caption_clip_NM = text_ND @ self.global_mat_weight @ clip_MD.T
+            word_clip_NLM = words_NLD @ clip_MD.T
+            caption_frame_NTM = _by_frame(text_ND[:, None], frames_MTD)[:, 0]
+            levels_NM = (
+                caption_clip_NM
+                + attend(word_clip_NLM, self.word_logit_weight)
+                + attend(caption_frame_NTM, self.frame_logit_weight)
+                + self.word_frame(words_NLD, frames_MTD)
+            )
+            return self.clip.logit_scale.exp() * levels_NM / 4
 
     def word_frame(self, words_NLD: Tensor, frames_MTD: Tensor) -> Tensor:
         """The finest level (N, M), without logit scale: words then frames, and frames then words, averaged."""

@@ -58,7 +58,7 @@ class Table:
         data = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), infer_schema_length=None)
         unknown = [name for name in data.columns if name not in self.schema]
         if unknown:
-            raise TableError(f"table {self.name} has no column {', '.join(unknown)}; see svta_assets/schemas.py")
+            raise TableError(f"table {self.name} has no column {', '.join(unknown)}; see svta_assets/schemas/")
         if data.height == 0:
             return self.empty()
         try:

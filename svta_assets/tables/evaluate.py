@@ -1,41 +1,161 @@
-"""Evaluate a model's newest checkpoint on a release's test split."""
+"""Evaluate a model on a release's test split and zero-shot on the configured real benchmarks."""
 
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from svta_assets.benchmarks.contamination import contamination_of
+from svta_assets.benchmarks.ready import gallery_of, ready_benchmarks, with_undecodable, write_list
+from svta_assets.benchmarks.videos import FoundVideos
 from svta_assets.gates import require, train_meets_test
-from svta_assets.workspace import Workspace, utc_now
+from svta_assets.partitions import MODELS
+from svta_assets.tables.paper import SYNTHETIC
+from svta_assets.tables.rows import evaluation_rows, publish, rank_rows
+from svta_assets.workspace import Workspace
 from svta_models.release import Release, resolve
 from svta_resources.errors import SvtaError
 
 if TYPE_CHECKING:
+    from svta_models.encoders import Encoder
     from svta_models.evaluation import Evaluation
+    from svta_models.gallery import Gallery
+    from svta_models.own_model import OwnModel
 
-BENCHMARK = "svta"
+Say = Callable[[str], None]
+SAID_EVERY = 320  # clips between two lines of progress
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated. `trained_on`: hash of a release, None for a model of one's own."""
+
+    model: str
+    encoder: "Encoder"
+    trained_on: str | None = None
+    control: bool = False
 
 
 def evaluate_model(
-    work: Workspace, model: str, release_ref: str, control: bool = False, device: str = "cpu"
+    work: Workspace,
+    model: str,
+    release_ref: str,
+    control: bool = False,
+    device: str = "cpu",
+    benchmarks: Sequence[str] | None = None,
+    say: Say = print,
 ) -> pl.DataFrame:
     """Evaluate the newest checkpoint trained on the release (else the newest); return the model's `evaluations`.
 
-    `control` takes the newest of those trained on shuffled captions instead, which are never looked at otherwise.
+    `control` takes the newest of those trained on shuffled captions instead, which are never looked at otherwise and
+    only on the test split. `benchmarks`: real ones, None = all that are configured.
     """
     from svta_models.checkpoint import load_checkpoint
-    from svta_models.evaluation import evaluate
+    from svta_models.encoders import CheckpointEncoder
 
     release = Release(work.store, resolve(work.store, release_ref))
     chosen = _checkpoint(work, model, release.hash, control)
     trained_on = Release(work.store, chosen["release"])
     require(work, [train_meets_test(work, trained_on, release)], model)
+    real = [] if control else ready_benchmarks(work, benchmarks)
     checkpoint = load_checkpoint(work.store, f"checkpoints/{model}", chosen["checkpoint_id"])
     checkpoint.model.to(device)
-    evaluation = evaluate(checkpoint, release.split("test"))
-    key = {"checkpoint_id": chosen["checkpoint_id"], "release": release.hash, "benchmark": BENCHMARK}
-    rows = [_row(evaluation, name) | key | {"model": model, "trained_on_shuffled": control} for name in ("t2v", "v2t")]
-    _publish(work, "query_ranks", model, _ranks(evaluation, key), key)
-    return _publish(work, "evaluations", model, pl.DataFrame(rows), key)
+    return _evaluate(work, Subject(model, CheckpointEncoder(checkpoint), trained_on.hash, control), release, real, say)
+
+
+def evaluate_own(
+    work: Workspace,
+    own: "OwnModel",
+    release_ref: str,
+    device: str = "cpu",
+    benchmarks: Sequence[str] | None = None,
+    say: Say = print,
+) -> pl.DataFrame:
+    """Evaluate a model of one's own alike; its rows stand in the same tables, without figures of the paper."""
+    from svta_models.own_model import OwnEncoder
+
+    if own.name in MODELS:
+        raise SvtaError(f"{own.name!r} is a model of the paper's tables: give yours another name")
+    release = Release(work.store, resolve(work.store, release_ref))
+    real = ready_benchmarks(work, benchmarks)
+    return _evaluate(work, Subject(own.name, OwnEncoder(own, device)), release, real, say)
+
+
+def _evaluate(work: Workspace, subject: Subject, release: Release, real: list[FoundVideos], say: Say) -> pl.DataFrame:
+    from svta_models.gallery import ReleaseGallery
+
+    facts = {"model": subject.model, "trained_on_shuffled": subject.control, "trained_on": subject.trained_on}
+    key = {"checkpoint_id": subject.encoder.id, "release": release.hash, "benchmark": SYNTHETIC}
+    evaluation = _measured(work, subject, ReleaseGallery(release.split("test")), SYNTHETIC, say)
+    rows = _store(work, subject.model, key, evaluation, evaluation_rows(evaluation, {**facts, **key, "missing": 0}))
+    seen = release if subject.trained_on in (None, release.hash) else Release(work.store, str(subject.trained_on))
+    for videos in real:
+        rows = _zero_shot(work, subject, key | {"benchmark": videos.settings.name}, facts, seen, videos, say)
+    return rows
+
+
+def _zero_shot(
+    work: Workspace,
+    subject: Subject,
+    key: dict[str, Any],
+    facts: dict[str, Any],
+    seen: Release,
+    videos: FoundVideos,
+    say: Say,
+) -> pl.DataFrame:
+    """Evaluate on one real benchmark. `seen`: the release whose texts the model may have learned from."""
+    from svta_models.evaluation import BrokenVideos
+
+    name, gallery = videos.settings.name, gallery_of(videos)
+    say(f"{name}: {videos.pairs.count_line}")
+    try:
+        evaluation = _measured(work, subject, gallery, name, say, videos.settings.allow_missing)
+    except BrokenVideos as error:
+        known = with_undecodable(videos, gallery, error.reasons)
+        known.require_all(write_list(work, known))
+        raise  # not reached: they are all needed, or the evaluation would have gone on without them
+    if evaluation.broken:
+        write_list(work, with_undecodable(videos, gallery, evaluation.broken))
+    kept = videos.pairs.kept
+    evaluated = kept.filter(pl.col("pair_id").is_in(evaluation.pair_ids))
+    found = contamination_of(work, evaluated, seen.frame, name)
+    labelled = found.rows.with_columns(release=pl.lit(seen.hash), benchmark=pl.lit(name))
+    publish(work, "contamination", seen.hash, labelled, {"benchmark": name})
+    missing = max(kept.height, videos.settings.pairs or 0) - evaluated.height
+    rows = evaluation_rows(evaluation, {**facts, **key, "missing": missing}, found.touched)
+    return _store(work, subject.model, key, evaluation, rows)
+
+
+def _measured(
+    work: Workspace, subject: Subject, gallery: "Gallery", name: str, say: Say, leave_out_broken: bool = False
+) -> "Evaluation":
+    from svta_models.evaluation import evaluate_gallery
+
+    def on_progress(done: int, total: int) -> None:
+        if done == total or done % SAID_EVERY == 0:
+            say(f"{subject.model} on {name}: {done} of {total} clips encoded")
+
+    return evaluate_gallery(subject.encoder, gallery, on_progress, _work_folder(work), leave_out_broken)
+
+
+def _store(
+    work: Workspace, model: str, key: dict[str, Any], evaluation: "Evaluation", rows: list[dict[str, Any]]
+) -> pl.DataFrame:
+    """Publish an evaluation; what it kept to go on from is done with."""
+    from svta_models.evaluation import work_name
+
+    publish(work, "query_ranks", model, rank_rows(evaluation, key), key)
+    stored = publish(work, "evaluations", model, pl.DataFrame(rows, infer_schema_length=None), key)
+    shutil.rmtree(_work_folder(work) / work_name(key["checkpoint_id"], evaluation.data_sha), ignore_errors=True)
+    return stored
+
+
+def _work_folder(work: Workspace) -> Path:
+    """Where the features of evaluations under way wait: `work/evaluation` in the home, safe to delete."""
+    return work.home.path / "work" / "evaluation"
 
 
 def _checkpoint(work: Workspace, model: str, release: str, control: bool) -> dict[str, Any]:
@@ -47,39 +167,3 @@ def _checkpoint(work: Workspace, model: str, release: str, control: bool) -> dic
         raise SvtaError(f"model {model} has no such checkpoint: materialize model_checkpoints with its partition{how}")
     matching = rows.filter(pl.col("release") == release)
     return (matching if matching.height else rows).row(-1, named=True)
-
-
-def _row(evaluation: "Evaluation", direction: str) -> dict[str, Any]:
-    metrics = evaluation.metrics_t2v if direction == "t2v" else evaluation.metrics_v2t
-    low, high = evaluation.intervals[direction]["R@10"]
-    within = evaluation.within[direction]
-    return {
-        "direction": direction,
-        "pairs": len(evaluation.pair_ids),
-        "r1": metrics["R@1"],
-        "r5": metrics["R@5"],
-        "r10": metrics["R@10"],
-        "mdr": metrics["MdR"],
-        "mnr": metrics["MnR"],
-        "r10_low": low,
-        "r10_high": high,
-        "r10_chance": evaluation.chance["R@10"],
-        "r1_within": within.r_at_1,
-        "r1_within_chance": within.chance,
-        "at": utc_now(),
-    }
-
-
-def _ranks(evaluation: "Evaluation", key: dict[str, Any]) -> pl.DataFrame:
-    ranks = evaluation.query_ranks.select(
-        "direction", pl.col("pair_id").alias("query"), "rank", pl.col("best_wrong_pair_id").alias("best_wrong")
-    )
-    return ranks.with_columns(pl.lit(value).alias(name) for name, value in key.items())
-
-
-def _publish(work: Workspace, table: str, model: str, rows: pl.DataFrame, key: dict[str, Any]) -> pl.DataFrame:
-    """Replace what an earlier evaluation of the same checkpoint and release wrote."""
-    declared = work.catalog.tables[table]
-    same = pl.all_horizontal(pl.col(name) == value for name, value in key.items())
-    kept = work.catalog.read(table, model).filter(~same)
-    return work.catalog.publish(table, model, pl.concat([kept, declared.frame(rows)]))

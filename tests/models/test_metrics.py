@@ -141,3 +141,25 @@ def test_a_matrix_that_is_not_square_is_refused():
         retrieval_metrics(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="'official' or 'average'"):
         retrieval_metrics(np.zeros((2, 2)), ties="first")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 127, 128, 300])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_best_wrong_answer_is_the_highest_one_beside_the_match(count: int, transposed: bool) -> None:
+    """Against the plain definition, with ties, NaN and rows without any score; memory order does not matter."""
+    random = np.random.default_rng(count)
+    matrix = random.integers(0, 5, (count, count)).astype(np.float32)
+    matrix[random.random((count, count)) < 0.1] = np.nan
+    matrix[count // 2] = np.nan
+    found = best_wrong(matrix.T if transposed else matrix)
+    plain = (matrix.T if transposed else matrix).astype(np.float64)
+    for query, row in enumerate(plain):
+        others = [place for place in range(count) if place != query]
+        if not others:
+            assert found[query] == -1
+            continue
+        scores = [-np.inf if np.isnan(row[place]) else row[place] for place in others]
+        assert found[query] != query
+        assert scores[others.index(found[query])] == max(scores)
+        if max(scores) > -np.inf:
+            assert found[query] == others[int(np.argmax(scores))], "of equal ones the first"

@@ -1,0 +1,85 @@
+"""From an evaluation to rows of `evaluations` and `query_ranks`."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from svta_assets.tables.paper import FIGURES
+from svta_assets.workspace import Workspace, utc_now
+from svta_models.metrics import RECALL_AT, retrieval_metrics
+
+if TYPE_CHECKING:
+    from svta_models.evaluation import Evaluation
+
+DIRECTIONS = ("t2v", "v2t")
+
+
+def evaluation_rows(
+    evaluation: "Evaluation", facts: Mapping[str, Any], touched: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """Both directions' rows of `evaluations`.
+
+    facts: columns that the evaluation does not know (checkpoint_id, model, release, benchmark, ...). touched: pairs
+    that the release's texts already hold; the others are scored again among themselves. None where that means nothing.
+    """
+    rows = []
+    for direction in DIRECTIONS:
+        official, averaged = (
+            (evaluation.metrics_t2v, evaluation.averaged_t2v)
+            if direction == "t2v"
+            else (evaluation.metrics_v2t, evaluation.averaged_v2t)
+        )
+        within = evaluation.within[direction]
+        figures: dict[str, Any] = {name: official[said] for name, said in FIGURES.items()}
+        figures |= {f"{name}_averaged": averaged[said] for name, said in FIGURES.items()}
+        for k in RECALL_AT:
+            figures[f"r{k}_low"], figures[f"r{k}_high"] = evaluation.intervals[direction][f"R@{k}"]
+        rows.append(
+            {
+                **facts,
+                **figures,
+                **_untouched(evaluation, direction, touched),
+                "direction": direction,
+                "pairs": len(evaluation.pair_ids),
+                "ranks": int(official["ranks"]),
+                "r10_chance": evaluation.chance["R@10"],
+                "r1_within": within.r_at_1,
+                "r1_within_chance": within.chance,
+                "data_sha": evaluation.data_sha,
+                "at": utc_now(),
+            }
+        )
+    return rows
+
+
+def _untouched(evaluation: "Evaluation", direction: str, touched: Collection[str] | None) -> dict[str, Any]:
+    if touched is None:
+        return {}
+    rest = np.asarray([place for place, pair in enumerate(evaluation.pair_ids) if pair not in touched], dtype=np.int64)
+    if not len(rest):
+        return {"untouched_pairs": 0}
+    part = evaluation.similarity[np.ix_(rest, rest)]
+    found = retrieval_metrics(part if direction == "t2v" else part.T)
+    return {"untouched_pairs": len(rest), **{f"untouched_{name}": found[said] for name, said in FIGURES.items()}}
+
+
+def rank_rows(evaluation: "Evaluation", key: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of `query_ranks`; `key`: checkpoint_id, release and benchmark."""
+    ranks = evaluation.query_ranks.select(
+        "direction",
+        "rank",
+        "category",
+        pl.col("pair_id").alias("query"),
+        pl.col("best_wrong_pair_id").alias("best_wrong"),
+    )
+    return ranks.with_columns(pl.lit(value).alias(name) for name, value in key.items())
+
+
+def publish(work: Workspace, table: str, model: str, rows: pl.DataFrame, key: Mapping[str, Any]) -> pl.DataFrame:
+    """Write a model's rows of a table; they replace what an earlier evaluation of the same `key` wrote."""
+    declared = work.catalog.tables[table]
+    same = pl.all_horizontal(pl.col(name) == value for name, value in key.items())
+    kept = work.catalog.read(table, model).filter(~same)
+    return work.catalog.publish(table, model, pl.concat([kept, declared.frame(rows)]))

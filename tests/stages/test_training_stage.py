@@ -1,0 +1,117 @@
+"""`model_checkpoints` with published weights: both recipes end to end, rejects, and what it says when nothing is there."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from svta_assets.checkpoints.devices import largest_share
+from svta_assets.checkpoints.trainable import TRAINABLE, trainable
+from svta_assets.checkpoints.training import TrainingRequest, train_model
+from svta_assets.workspace import Workspace
+from svta_models.checkpoint import load_checkpoint
+from svta_models.recipe import FineTuning, read_recipe
+from svta_models.release import DamagedClip, Release, write_release
+from svta_resources.errors import SvtaError
+from tests.models.synthetic import make_release_rows
+from tests.models.tiny_clip import QUICK, write_tiny_clip
+
+MODEL = "clip4clip-seqtransf"
+
+
+@pytest.fixture
+def filled(work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A home with a release of 36 synthetic clips, and CLIP weights at toy size."""
+    write_tiny_clip(tmp_path / "clip")
+    monkeypatch.setenv("SVTA_CLIP_DIR", str(tmp_path / "clip"))
+    write_release(work.store, make_release_rows(work.store, per_scene=3, scenes=12))
+    return work
+
+
+def request(recipe: str, model: str = MODEL, **how: object) -> TrainingRequest:
+    return TrainingRequest(model, recipe=recipe, settings=QUICK, checkpoint_every=2, **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("recipe", ["paper", "svta"])
+def test_a_recipe_with_published_weights_trains_end_to_end(filled: Workspace, recipe: str) -> None:
+    said: list[str] = []
+    trained = train_model(filled, request(recipe), said.append)
+    row = trained.rows.row(0, named=True)
+    recorded = json.loads(row["recipe"])
+    assert recorded["name"] == recipe
+    assert recorded["feature_framerate"] == (1 if recipe == "paper" else None)
+    assert len(recorded["weights"]) == 64
+    checkpoint = load_checkpoint(filled.store, f"checkpoints/{MODEL}", row["checkpoint_id"])
+    assert checkpoint.tokenizer.size == 49408
+    assert len(json.loads(row["curves"])) == 2
+    assert any("epoch 2/2" in line for line in said)
+    assert not (filled.home.path / "checkpoints" / MODEL / ".training" / row["recipe_sha"][:16]).exists()
+    assert train_model(filled, request(recipe), said.append).result is None, "an equal checkpoint is not trained again"
+    # A 13-frame clip at 15 fps has one frame at 1 fps; spread over the clip it fills 12 slots.
+    stored = list((filled.home.path / "frame_cache").glob("*/*.npy"))
+    assert len(stored) == 24 + 6
+    assert {file.stat().st_size for file in stored} == {128 + (1 if recipe == "paper" else 12) * 3 * 64 * 64}
+
+
+def test_a_broken_clip_becomes_a_reject_and_the_training_goes_on(filled: Workspace) -> None:
+    rows = make_release_rows(filled.store, per_scene=3, scenes=12)
+    broken = rows.filter(split="train").row(3, named=True)
+    filled.store.put(broken["uri"], b"no longer a video")
+    Release(filled.store, write_release(filled.store, rows))
+    with pytest.raises(DamagedClip, match=rf"1 of 24 train clips are broken: clip {broken['clip_id']}"):
+        train_model(filled, request("svta"), lambda line: None)
+    trained = train_model(filled, request("svta", max_broken=0.1), lambda line: None)
+    assert trained.result is not None
+    assert list(trained.result.broken) == [broken["pair_id"]]
+    rejects = filled.catalog.read("rejects", f"model_checkpoints.{MODEL}")
+    assert rejects.select("stage", "key", "reason").rows() == [
+        ("model_checkpoints", broken["pair_id"], "clip is broken")
+    ]
+    assert "differs from the sha256" in rejects["detail"][0]
+    config = load_checkpoint(filled.store, f"checkpoints/{MODEL}", trained.result.checkpoint_id).config
+    assert config["without_pairs"] == [broken["pair_id"]]
+
+
+def test_without_weights_the_variable_and_the_file_are_named(
+    filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = TrainingRequest(MODEL, recipe="paper")
+    with pytest.raises(SvtaError, match=r"SVTA_CLIP_DIR\) holds none of ViT-B-32.pt, .*ViT-B-32/open_clip_model"):
+        train_model(filled, plain, lambda line: None)
+    monkeypatch.delenv("SVTA_CLIP_DIR")
+    with pytest.raises(SvtaError, match=r"set SVTA_CLIP_DIR to the folder that holds ViT-B-16.pt"):
+        train_model(filled, TrainingRequest("xclip-vit-b-16", recipe="svta"), lambda line: None)
+    monkeypatch.setenv("SVTA_CLIP_DIR", str(tmp_path / "clip"))
+    monkeypatch.setenv("SVTA_TRAINING_RECIPE", "papre")
+    with pytest.raises(SvtaError, match="recipe 'papre' is not part of this version; available: scratch, paper, svta"):
+        train_model(filled, TrainingRequest(MODEL), lambda line: None)
+
+
+@pytest.mark.parametrize("model", TRAINABLE)
+def test_the_paper_recipe_is_the_official_setting(model: str) -> None:
+    recipe = read_recipe({"name": "paper", **trainable(model).settings("paper")})
+    assert isinstance(recipe, FineTuning)
+    expected = {"xclip-vit-b-32": ("vit-b-32", 300), "xclip-vit-b-16": ("vit-b-16", 80)}.get(model, ("vit-b-32", 128))
+    assert (recipe.preset, recipe.batch_size) == expected
+    settings = recipe.to_dict()
+    official = {
+        "epochs": 5, "lr": 1e-4, "coef_lr": 1e-3, "weight_decay": 0.2, "warmup": 0.1, "max_words": 32, "max_frames": 12,
+        "feature_framerate": 1, "freeze_layers": 0, "dropout": 0.1, "ranks": 4, "resize": "exact",
+    }  # fmt: skip
+    assert {name: settings[name] for name in official} == official
+    ours = read_recipe({"name": "svta", **trainable(model).settings("svta")}).to_dict()
+    assert {name for name in ours if ours[name] != settings[name]} == {"name", "feature_framerate", "resize"}
+
+
+def test_processes_divide_the_published_ranks() -> None:
+    assert [largest_share(4, available) for available in (0, 1, 2, 3, 4, 8)] == [1, 1, 2, 2, 4, 4]
+    assert largest_share(1, 8) == 1
+
+
+def test_rejects_of_an_earlier_training_go(filled: Workspace) -> None:
+    from svta_assets.checkpoints.training import _publish_rejects
+
+    _publish_rejects(filled, MODEL, {"a": "broken"})
+    _publish_rejects(filled, MODEL, {})
+    assert filled.catalog.read("rejects", f"model_checkpoints.{MODEL}").filter(pl.col("key") == "a").is_empty()
