@@ -14,13 +14,17 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from svta_models.errors import SvtaError
+from svta_models.s3_client import LARGE, endpoint_of, is_refusal, make_client, reason, tells_why
+
+T = TypeVar("T")
 
 PART_SUFFIX = ".part"
 FOREIGN_PART_MAX_AGE_S = 24 * 3600.0  # a partial file of another host: nobody can ask whether its writer lives
@@ -254,30 +258,31 @@ def _writer_is_gone(part: Path) -> bool:
 class S3Store:
     """A store below `s3://bucket/prefix`; credentials and endpoint come from the standard AWS_* variables.
 
-    `client_options` go to obstore's S3Store (endpoint, access_key_id, ...). The client is made at the first call
-    and never pickled, so a store can be sent to a spawned worker.
+    `client_options` go to obstore's S3Store (endpoint, access_key_id, ...). A client is made at the first call
+    and never pickled, so a store can be sent to a spawned worker. Until a server has answered once it is given up
+    after seconds, later only after SVTA_S3_PATIENCE_S: a wrong address is told at once, a restart is waited for.
+
+    An object is there whole or not at all: `put` of a large one is a multipart upload, which shows nothing before its
+    end; `put_new` is a single conditional request (S3 allows 5 GB).
     """
 
     def __init__(self, url: str, client_options: dict[str, Any] | None = None) -> None:
         self.url = url.rstrip("/")
+        self.bucket = self.url.removeprefix("s3://").partition("/")[0]
         self._options = dict(client_options or {})
-        self._client: Any = None
+        self._clients: dict[tuple[bool, bool], Any] = {}
+        self._answered = False
 
     def __repr__(self) -> str:
         return f"S3Store({self.url!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_client": None}
+        return {**self.__dict__, "_clients": {}}
 
     @property
     def client(self) -> Any:
         """The obstore client, made once per process."""
-        if self._client is None:
-            from obstore.store import S3Store as Client
-
-            options = {**_environment_options(), **self._options}
-            self._client = Client.from_url(self.url, **options)
-        return self._client
+        return self._client()
 
     def put_new(self, key: str, data: bytes) -> str:
         import obstore
@@ -285,32 +290,23 @@ class S3Store:
 
         _checked(key)
         try:
-            obstore.put(self.client, key, data, mode="create")
+            large = len(data) > LARGE
+            self._ask("writing", key, lambda client: obstore.put(client, key, data, mode="create"), large)
         except AlreadyExistsError:
             return sha256_hex(self.get(key))
-        except Exception as error:
-            raise self._explain(error, key, "writing") from error
         return sha256_hex(data)
 
     def put(self, key: str, data: bytes) -> None:
         import obstore
 
         _checked(key)
-        try:
-            obstore.put(self.client, key, data)
-        except Exception as error:
-            raise self._explain(error, key, "writing") from error
+        self._ask("writing", key, lambda client: obstore.put(client, key, data))
 
     def get(self, key: str) -> bytes:
         import obstore
 
         _checked(key)
-        try:
-            return bytes(obstore.get(self.client, key).bytes())
-        except FileNotFoundError as error:
-            raise MissingObject(key, self.url) from error
-        except Exception as error:
-            raise self._explain(error, key, "reading") from error
+        return self._ask("reading", key, lambda client: bytes(obstore.get(client, key).bytes()))
 
     def exists(self, key: str) -> bool:
         try:
@@ -323,26 +319,17 @@ class S3Store:
         import obstore
 
         _checked(key)
-        try:
-            return int(obstore.head(self.client, key)["size"])
-        except FileNotFoundError as error:
-            raise MissingObject(key, self.url) from error
-        except Exception as error:
-            raise self._explain(error, key, "reading") from error
+        return self._ask("reading", key, lambda client: int(obstore.head(client, key)["size"]))
 
     def list(self, prefix: str) -> list[StoredObject]:
         import obstore
 
         folder = _checked_prefix(prefix) or None
-        try:
-            pages = obstore.list(self.client, folder)
-            found = [
-                StoredObject(item["path"], int(item["size"]), item["last_modified"].timestamp())
-                for page in pages
-                for item in page
-            ]
-        except Exception as error:
-            raise self._explain(error, prefix, "listing") from error
+        found = self._ask("listing", prefix or "everything", lambda client: [
+            StoredObject(item["path"], int(item["size"]), item["last_modified"].timestamp())
+            for page in obstore.list(client, folder)
+            for item in page
+        ])  # fmt: skip
         return sorted(found, key=lambda item: item.key)
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -350,12 +337,8 @@ class S3Store:
 
         for key in keys:
             _checked(key)
-            try:
-                obstore.delete(self.client, key)
-            except FileNotFoundError:
-                continue
-            except Exception as error:
-                raise self._explain(error, key, "deleting") from error
+            with suppress(MissingObject):
+                self._ask("deleting", key, partial(obstore.delete, paths=key))
 
     def move(self, key: str, to: str) -> None:
         _checked(to)
@@ -368,16 +351,42 @@ class S3Store:
     def sweep_partials(self, prefix: str) -> int:
         return 0  # S3 shows an object only when it is whole
 
+    def _client(self, large: bool = False) -> Any:
+        wanted = (self._answered, large)
+        if wanted not in self._clients:
+            self._clients[wanted] = make_client(self.url, self._options, patient=self._answered, large=large)
+        return self._clients[wanted]
+
+    def _ask(self, doing: str, key: str, call: Callable[[Any], T], large: bool = False) -> T:
+        """Make a call; a refusal becomes a StoreError, an absent object MissingObject."""
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            answer = call(self._client(large))
+        except AlreadyExistsError:
+            raise
+        except FileNotFoundError as error:
+            self._check_bucket(doing, key)
+            raise MissingObject(key, self.url) from error
+        except SvtaError:
+            raise
+        except Exception as error:
+            if is_refusal(error):
+                self._check_bucket(doing, key)
+            raise self._explain(error, key, doing) from error
+        self._answered = True
+        return answer
+
+    def _check_bucket(self, doing: str, key: str) -> None:
+        """Raise StoreError where the bucket is gone or the user unknown: a bare 404 or 403 does not tell."""
+        import obstore
+
+        try:
+            next(iter(obstore.list(self.client, f"{key}/none")), None)
+        except Exception as error:
+            if tells_why(error):
+                raise self._explain(error, key, doing) from error
+
     def _explain(self, error: Exception, key: str, doing: str) -> StoreError:
-        return StoreError(
-            f"{doing} {key} in {self.url} failed: {type(error).__name__}: {str(error)[:300]}. "
-            "Check SVTA_MEDIA_URL and the AWS_* variables; what was finished is kept, run again after."
-        )
-
-
-def _environment_options() -> dict[str, Any]:
-    """Let a plain-http endpoint (a test server, a local gateway) work from AWS_ENDPOINT_URL alone."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if not endpoint:
-        return {}
-    return {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http://")}}
+        why = reason(error, self.bucket, endpoint_of(self.client))
+        return StoreError(f"{doing} {key} in {self.url} failed: {why}. What was finished is kept; run again after.")
