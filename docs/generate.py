@@ -2,7 +2,7 @@
 
 * docs/images/graph.svg: the asset graph, from the definitions
 * docs/architecture.md: the graph as Mermaid, between its markers
-* docs/tables.md: every metadata table, from svta_assets/schemas.py
+* docs/tables.md: every metadata table, from svta_assets/schemas/
 """
 
 import html
@@ -106,7 +106,7 @@ def asset_list() -> str:
 
 def tables() -> str:
     """Every table with its columns."""
-    parts = ["# Metadata tables", "", "Generated from `svta_assets/schemas.py` by `python docs/generate.py`.", ""]
+    parts = ["# Metadata tables", "", "Generated from `svta_assets/schemas/` by `python docs/generate.py`.", ""]
     for table in TABLES.values():
         parts += [
             f"## {table.name}",

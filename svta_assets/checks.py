@@ -8,6 +8,7 @@ from svta_assets.clusters.assets import clusters
 from svta_assets.labels.assets import labels
 from svta_assets.partitions import categories, models
 from svta_assets.splits.assets import splits
+from svta_assets.tables.assets import eval_tables
 from svta_assets.texts.assets import llm_descriptions
 from svta_assets.videos.assets import videos
 from svta_assets.workspace import Workspace, open_workspace
@@ -76,8 +77,43 @@ def sourced_facts_are_kept(context: dg.AssetCheckExecutionContext, home: HomeRes
     work = open_workspace(home.open())
     texts = work.catalog.read("texts").select(pl.col("text_id").alias("pair_id"), pl.col("is_anomaly").alias("sourced"))
     joined = work.catalog.read("labels", context.partition_key).join(texts, on="pair_id")
-    changed = joined.filter(pl.col("is_anomaly") != pl.col("sourced")).height
-    return dg.AssetCheckResult(passed=changed == 0, metadata={"changed": changed, "sourced": joined.height})
+    differ = joined.filter(pl.col("is_anomaly") != pl.col("sourced"))
+    corrected = differ.filter(pl.col("is_anomaly_origin") == "reviewer").height
+    changed = differ.height - corrected
+    metadata = {"changed": changed, "corrected by reviewers": corrected, "sourced": joined.height}
+    return dg.AssetCheckResult(passed=changed == 0, metadata=metadata)
+
+
+@dg.asset_check(
+    asset=labels,
+    partitions_def=categories,
+    description="Few texts are normal by their source and anomalous by the model, or the reverse.",
+)
+def source_and_model_agree(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.gates import gate_settings
+    from svta_assets.labels.disagreements import disagreement_share
+
+    work = open_workspace(home.open())
+    share = disagreement_share(work.catalog.read("labels", context.partition_key))
+    ceiling = gate_settings(work.profile.name)["labels"]["max_disagreement"]
+    return dg.AssetCheckResult(
+        passed=share is None or share <= ceiling,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"share that disagrees": "no opinion" if share is None else round(share, 4), "ceiling": ceiling},
+    )
+
+
+@dg.asset_check(
+    asset=labels,
+    partitions_def=categories,
+    description="No label of the category is called wrong by a reviewer and still stands; the gate before splits "
+    "decides whether enough was reviewed.",
+)
+def reviewed_labels_are_right(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.labels.review_report import category_review
+
+    found = category_review(open_workspace(home.open()), context.partition_key)
+    return dg.AssetCheckResult(passed=not found["wrong"], severity=dg.AssetCheckSeverity.WARN, metadata=found)
 
 
 @dg.asset_check(asset=clusters, description="Whether the current taxonomy version may be used (gate before splits).")
@@ -136,14 +172,34 @@ def gates_before_training(context: dg.AssetCheckExecutionContext, home: HomeReso
     return _shown(open_workspace(home.open()), GATES_BEFORE["model_checkpoints"], context.partition_key)
 
 
+@dg.asset_check(
+    asset=eval_tables,
+    partitions_def=models,
+    description="R@1 on SVTA's test split less R@1 on UCFCrime-AR: whether it grew since the release before.",
+)
+def synthetic_to_real_gap(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    from svta_assets.tables.gap import gap_markdown, gap_verdict
+
+    found = gap_verdict(open_workspace(home.open()), context.partition_key)
+    metadata: dict[str, str | float | dg.MarkdownMetadataValue] = {"reason": found.reason}
+    if found.gaps.height:
+        metadata |= {"gap, points": found.gaps["gap"][-1], "releases": dg.MetadataValue.md(gap_markdown(found.gaps))}
+    if found.growth is not None:
+        metadata["growth, points"] = found.growth
+    return dg.AssetCheckResult(passed=found.passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+
+
 CHECKS = [
     descriptions_are_distinct,
     current_clips_exist,
     every_pair_has_a_clip,
     tea_cache_skips_steps,
     sourced_facts_are_kept,
+    source_and_model_agree,
+    reviewed_labels_are_right,
     taxonomy_is_approved,
     benchmark_classes_are_anomalies,
     gates_before_splits,
     gates_before_training,
+    synthetic_to_real_gap,
 ]

@@ -78,14 +78,28 @@ def stored_verdicts(work: Workspace, gates: list[str], partition: str = "all") -
 
 
 def label_review(work: Workspace) -> Verdict:
-    """Label accuracy of the reviewed sample against the bar (SVTA paper: above 97%)."""
+    """Whether enough of the sample of labels was judged, and its accuracy reaches the bar (SVTA paper: above 97%)."""
+    from svta_assets.labels.review_report import label_report
+
     settings = gate_settings(work.profile.name)
-    level = settings["label_review"]
-    reason = "labels are not reviewed yet"
-    if level == "shut":
-        bar = settings["min_label_accuracy"]
-        reason += f": review the 10% sample (bar {bar:.0%}), or set label_review: warn in svta_assets/gates.yaml"
-    return Verdict.of("label_review", level, reason)
+    limits, level = settings["labels"], settings["label_review"]
+    report = label_report(work, limits["sample"])
+    total, bar = report.total, limits["min_accuracy"]
+    if total.share is None or report.now is None:
+        reason = "labels are not reviewed yet"
+        if level == "shut":
+            reason += f": review the {report.share:.0%} sample (bar {bar:.0%}) with `svta review labels --sample`, "
+            reason += "or set label_review: warn in svta_assets/gates.yaml"
+        return Verdict.of("label_review", level, reason)
+    found = f"{report.now:.1%} of the labels are right by {total.judged} of a sample of {total.sample}"
+    if total.judged < limits["reviewed"] * total.sample:
+        needed = f"of which {limits['reviewed']:.0%} must be judged: `svta review labels --sample` writes it anew"
+        return Verdict.of("label_review", level, f"{found}, {needed}")
+    found += f" ({total.share:.1%} as labelled, 95% interval {total.low:.1%} to {total.high:.1%}), bar {bar:.0%}"
+    if report.now < bar:
+        waiting = f"; {report.waiting} corrections wait: materialize labels" if report.waiting else ""
+        return Verdict.of("label_review", level, f"{found}{waiting}; `svta review labels --report` shows where")
+    return Verdict.of("label_review", "ok", found)
 
 
 def taxonomy_approval(work: Workspace) -> Verdict:

@@ -12,8 +12,10 @@ from svta_resources.catalog import Catalog
 from svta_resources.profiles import Home, Profile, home_from
 
 if TYPE_CHECKING:
+    from svta_assets.texts.writers import Writers
     from svta_resources.embedder import Embedder
     from svta_resources.llm import ChatModel
+    from svta_resources.llm_models import ListedModel
     from svta_resources.video.generator import VideoGenerator
 
 
@@ -36,17 +38,34 @@ class Workspace:
         return Catalog(self.store, TABLES)
 
     def embedder(self) -> "Embedder":
-        """The sentence embedder, loaded once per process."""
-        from svta_resources.embedder import get_embedder
+        """The sentence embedder, loaded once per process; the home keeps its vectors."""
+        from svta_resources.embedder import open_embedder
 
-        return get_embedder()
+        return open_embedder(self.home.path / "embeddings")
 
     @cached_property
     def chat(self) -> "ChatModel":
-        """The language model of the profile."""
+        """The language model that labels: of the file that SVTA_LLM_MODELS names, else of the profile."""
         from svta_resources.llm import open_chat_model
+        from svta_resources.llm_models import labelling_model
 
+        if self._listed:
+            return labelling_model(self._listed)
         return open_chat_model(base_url=self.profile.llm_base_url, model=self.profile.llm_model)
+
+    @cached_property
+    def writers(self) -> "Writers":
+        """The language models that write descriptions."""
+        from svta_assets.texts.writers import Writer, Writers
+
+        listed = [Writer(model.chat, model.share) for model in self._listed]
+        return Writers(listed) if listed else Writers.of(self.chat)
+
+    @cached_property
+    def _listed(self) -> "tuple[ListedModel, ...]":
+        from svta_resources.llm_models import listed_models
+
+        return listed_models()
 
     @cached_property
     def generator(self) -> "VideoGenerator":

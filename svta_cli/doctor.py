@@ -199,7 +199,11 @@ def _clip_time() -> "ClipTime | None":
 
 
 def _language_model() -> str:
-    """Model and address. Never the key, and no user name or password that an address may hold."""
+    """Models and addresses. Never a key, and no user name or password that an address may hold."""
+    from svta_resources.llm_models import listed_models
+
+    if listed := listed_models():
+        return ", ".join(f"{one.chat.model} at {one.chat.provider}" for one in listed)
     profile = profile_from()
     address = profile.llm_base_url or os.environ.get("OPENAI_BASE_URL") or ""
     model = profile.llm_model or os.environ.get("SVTA_LLM_MODEL") or ""

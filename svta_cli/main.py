@@ -19,9 +19,14 @@ COMMANDS = {
     "taxonomy": ("taxonomy", "Show, edit, compare and approve the final categories."),
     "review": ("review", "Look at clips and their scores; keep or reject clips of the review sample."),
     "evaluate": ("evaluate", "Evaluate a trained model on a release."),
+    "export": ("export", "Write a release as WebDataset shards, for Hugging Face or in the layout of MSR-VTT."),
+    "import": ("import_dataset", "Take an existing dataset of clips in as a release, with its split."),
+    "card": ("card", "Write the dataset card, Table 1 and Croissant metadata of a release."),
     "verify": ("verify", "Check clips, releases and checkpoints; set damaged clips aside."),
     "gc": ("gc", "Show, and with --yes remove, what nothing refers to."),
+    "mirror": ("mirror", "Copy a project between folders and S3, verifying every hash."),
     "doctor": ("doctor", "Check this machine, the home and the settings."),
+    "metrics": ("metrics", "Figures for Prometheus: a page to scrape, or a file."),
     "ui": ("ui", "Open the Dagster UI on this profile's instance."),
 }
 USAGE_ERROR = 2

@@ -21,13 +21,15 @@ def show_texts(work: Any, keys: Collection[str] | None) -> None:
     plan = _plan(work, keys)
     console = Console(highlight=False)
     if plan.parts:
-        rows = [*plan.parts, *(plan.totals if len(plan.parts) > len(plan.totals) else [])]
-        console.print(table([_cells(part) for part in rows], keep=("questions",)))
+        console.print(table([_cells(part, several=len(plan.models) > 1) for part in _rows(plan)], keep=("questions",)))
     else:
-        console.print("no question is open: every text is described and labelled under today's prompts and model")
-    console.print(f"model {plan.model} at {plan.provider}")
+        console.print("no question is open: every text is described and labelled under today's prompts and models")
+    for model, provider in plan.models.items():
+        console.print(f"model {model} at {provider}")
     for task, basis in plan.basis.items():
-        console.print(f"{_ASSETS[task]}: {basis}", soft_wrap=True)
+        for model, words in basis.items():
+            which = f" by {model}" if len(basis) > 1 else ""
+            console.print(f"{_ASSETS[task]}{which}: {words}", soft_wrap=True)
 
 
 def gather_texts(work: Any, keys: Collection[str] | None) -> dict[str, Any]:
@@ -43,11 +45,21 @@ def _plan(work: Any, keys: Collection[str] | None) -> "TextPlan":
     return plan_texts(work, keys)
 
 
-def _cells(part: "Coming") -> dict[str, str]:
+def _rows(plan: "TextPlan") -> "list[Coming]":
+    """Parts first, then sums where they add something: by model where several are asked, and of each task."""
+    several = [
+        one for one in plan.by_model if len({other.model for other in plan.by_model if other.task == one.task}) > 1
+    ]
+    return [*plan.parts, *several, *(plan.totals if len(plan.parts) > len(plan.totals) else [])]
+
+
+def _cells(part: "Coming", several: bool) -> dict[str, str]:
     return {
         "category": part.category,
         "task": part.task,
+        "model": part.model if several else "-",
         "questions": f"{part.requests:,}",
+        "more expected": f"{part.topup:,.0f}" if part.topup >= 0.5 else "-",
         "tokens in": f"{part.prompt_tokens:,.0f}",
         "tokens out": f"{part.answer_tokens:,.0f}",
         "needs": "-" if part.seconds is None else duration(part.seconds / 3600),

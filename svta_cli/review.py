@@ -5,12 +5,17 @@ from typing import Any
 
 import click
 
+from svta_cli import review_descriptions, review_labels
 from svta_models.errors import SvtaError
 
 
 @click.group()
 def command() -> None:
-    """Look at clips and their scores; keep or reject clips of the review sample."""
+    """Look at clips, their scores and labels; judge a sample of them."""
+
+
+command.add_command(review_labels.command)
+command.add_command(review_descriptions.command)
 
 
 @command.command("scores")
@@ -100,8 +105,9 @@ def _record(work: Any, clips: tuple[str, ...], verdict: str, by: str, reason: st
 
 
 def _list_sample(work: Any, release: str, share: float, seed: int) -> None:
+    from svta_assets.reviewing import draw_sample
     from svta_assets.videos.pages import write_sample_page
-    from svta_assets.videos.reviews import draw_sample, review_summary, reviewable
+    from svta_assets.videos.reviews import review_summary, reviewable
     from svta_assets.videos.verdicts import newest_reviews
 
     digest, clips = reviewable(work, release)

@@ -79,13 +79,14 @@ def _generator_problem(work: Any) -> str | None:
 
 
 def _category(work: Any, key: str, plan_it: bool) -> dict[str, Any]:
+    from svta_assets.texts.drops import standing
     from svta_assets.videos.takes import candidates
 
     clips = work.catalog.read("clips", key)
     missing, stale = _outstanding(work, key) if plan_it else (None, None)
     return {
         "category": key,
-        "pairs": work.catalog.read("descriptions", key).height,
+        "pairs": standing(work.catalog, key).height,
         "clips": clips.height,
         "current": int(clips["current"].sum()),
         "rejected": int((clips["status"] == "rejected").sum()),

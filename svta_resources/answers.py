@@ -2,6 +2,9 @@
 
 A run appends rows to segments of its own, `<prefix>/<run>-<writer>-<n>.jsonl`. A segment is written whole, once, and
 never changed: any number of runs write below one prefix without locks, and a reader merges them all.
+
+In a local folder each row stands at once in `<run>-<writer>-<n>.journal`, which the segment replaces. A killed run
+leaves its last journal, and readers take it for the segment that it would have become.
 """
 
 import json
@@ -11,6 +14,8 @@ import secrets
 import threading
 import time
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +24,7 @@ from svta_resources.errors import SvtaError
 
 _LOG = logging.getLogger(__name__)
 LARGEST_SEGMENT = 4 * 2**20  # characters; a segment is written earlier than `flush_s` when it would grow beyond
+SEGMENT, JOURNAL = ".jsonl", ".journal"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Row = dict[str, Any]
@@ -45,7 +51,8 @@ class AnswerLog:
         self.run_id = run_id
         self.flush_s = flush_s
         self._writer = secrets.token_hex(4)  # a retried step opens the log again under the same run id
-        self._segments = 0
+        self._segments = 0  # begun so far: the number of the next one
+        self._journals: list[Path] = []  # of rows that no segment holds yet
         self._waiting: list[str] = []
         self._waiting_size = 0
         self._timer: threading.Timer | None = None
@@ -57,8 +64,9 @@ class AnswerLog:
         """Merge all segments of all runs: request_sha -> row.
 
         The first answer to a request wins, so that a request answered by two runs at once means one thing for ever;
-        an answer wins over an error. Rows still waiting in memory are not included. Segments are read one at a time, so
-        memory holds one of them and what is returned.
+        an answer wins over an error. Segments are read one at a time, so memory holds one of them and what is
+        returned. Of a log that is still written, rows that wait for their segment are there in a local folder, and not
+        in a bucket.
 
         Args:
             wanted: the requests to return, default all. columns: of a row besides `error`, default all.
@@ -92,6 +100,7 @@ class AnswerLog:
         with self._lock:
             self._waiting.append(line)
             self._waiting_size += len(line)
+            self._write_journal(line)
             self._raise_failure()  # after the row is in: it is paid for, and `close` tries again to write it
             full = self._waiting_size > LARGEST_SEGMENT
             if self._timer is None and not full:
@@ -109,17 +118,21 @@ class AnswerLog:
                     self._timer.cancel()
                     self._timer = None
                 lines, self._waiting, self._waiting_size = self._waiting, [], 0
+                journals, self._journals = self._journals, []
+                name = self._name(SEGMENT)
+                self._segments += 1
             if not lines:
                 return
-            name = f"{self.prefix}/{self.run_id}-{self._writer}-{self._segments:05d}.jsonl"
             try:
                 self.store.put(name, ("\n".join(lines) + "\n").encode())
             except BaseException:
                 with self._lock:
                     self._waiting[:0] = lines
                     self._waiting_size += sum(map(len, lines))
+                    self._journals[:0] = journals
                 raise
-            self._segments += 1
+            for journal in journals:
+                journal.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Write the last segment. Raises when it, or what an earlier flush left, cannot be written."""
@@ -140,6 +153,20 @@ class AnswerLog:
                 "the last answers below %s could not be written", self.prefix
             )  # the first error matters more
 
+    def _name(self, suffix: str) -> str:
+        return f"{self.prefix}/{self.run_id}-{self._writer}-{self._segments:05d}{suffix}"
+
+    def _write_journal(self, line: str) -> None:
+        path = self.store.local_path(self._name(JOURNAL))
+        if path is None:
+            return
+        with suppress(OSError):  # a full disk is said by the segment, which needs the same room
+            if path not in self._journals:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._journals.append(path)
+            with path.open("ab", buffering=0) as file:
+                file.write(f"{line}\n".encode())
+
     def _flush_in_background(self) -> None:
         try:
             self.flush()
@@ -153,13 +180,17 @@ class AnswerLog:
             raise failure
 
     def _segment_names(self) -> list[str]:
-        return [item.key for item in self.store.list(self.prefix) if item.key.endswith(".jsonl")]
+        found = {PurePosixPath(item.key) for item in self.store.list(self.prefix)}
+        segments = {key for key in found if key.suffix == SEGMENT}
+        # a journal beside its segment is about to be removed, or was when its run was killed
+        journals = {key for key in found if key.suffix == JOURNAL and key.with_suffix(SEGMENT) not in segments}
+        return sorted(map(str, segments | journals))
 
     def _read(self, key: str) -> list[Row]:
         try:
             lines = [line for line in self.store.get(key).decode("ascii", errors="replace").split("\n") if line]
-        except MissingObject:  # removed between the listing and now
-            return []
+        except MissingObject:  # between the listing and now its segment took its place
+            return self._read(key.removesuffix(JOURNAL) + SEGMENT) if key.endswith(JOURNAL) else []
         rows = [row for line in lines if (row := _parse(line)) is not None]
         if len(rows) < len(lines):
             _LOG.warning(

@@ -1,8 +1,9 @@
 """Ask many questions at once, with a bounded number under way."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from svta_resources.chat_errors import ChatError, InvalidAnswer, LostQuestion, ServerFailed, UnreachableServer
 from svta_resources.chat_session import Batch, ChatSession, Stopped, run_to_end
@@ -35,6 +36,24 @@ def ask_many(
     run_to_end(lambda: run.run(concurrency or chat.traffic.concurrency))
     if run.failure is not None:
         raise run.failure
+
+
+def ask_each(
+    batches: Sequence[tuple[ChatModel, Sequence[Request]]],
+    on_answer: Callable[[ChatModel, Request, Answer | InvalidAnswer], None],
+) -> list[tuple[ChatModel, Exception]]:
+    """Ask several models at the same time, each as `ask_many` does and within its own limits.
+
+    A model that cannot be asked leaves the others going. Returns what stopped a batch, with its model; answers are
+    handed over one at a time, whichever model gave them.
+    """
+    runs = [_Run(chat, requests, partial(on_answer, chat), None) for chat, requests in batches]
+
+    async def together() -> None:
+        await asyncio.gather(*(run.run(run.chat.traffic.concurrency) for run in runs))
+
+    run_to_end(together)
+    return [(run.chat, run.failure) for run in runs if run.failure is not None]
 
 
 class _Run:

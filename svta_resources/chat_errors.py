@@ -70,10 +70,13 @@ def explain_failure(error: "openai.OpenAIError", base_url: str, model: str, api_
     if isinstance(error, openai.APIConnectionError):  # timeouts are a kind of it
         return _explain_silence(error, base_url, api_key)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return ChatError(f"{base_url} refuses the key ({detail}): set OPENAI_API_KEY")
+        return ChatError(
+            f"{base_url} refuses the key ({detail}): set OPENAI_API_KEY, or the variable that the file of models names"
+        )
     if isinstance(error, openai.NotFoundError):
         return ChatError(
-            f"{base_url} does not serve model {model!r} ({detail}): set SVTA_LLM_MODEL, or OPENAI_BASE_URL"
+            f"{base_url} does not serve model {model!r} ({detail}): set SVTA_LLM_MODEL, or OPENAI_BASE_URL, or "
+            "correct the file that SVTA_LLM_MODELS names"
         )
     if isinstance(error, openai.RateLimitError):
         return ServerFailed(

@@ -1,71 +1,90 @@
-"""Questions to one server over one pool of connections, for as long as a batch lasts."""
+"""Questions to a language model, one after another over one connection, for as long as a batch lasts."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from time import perf_counter
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from svta_models.identity import canonical_json
 from svta_resources.chat_errors import InvalidAnswer, ServerFailed, explain_failure, of_one_question
+from svta_resources.chat_limits import RateLimits
 from svta_resources.chat_reading import Reading, read_answer
-from svta_resources.chat_retry import LONGEST_ASKED_S, SLOW_DOWN, asked_pause, passes
-from svta_resources.llm_settings import Usage
+from svta_resources.chat_retry import Backoff
+from svta_resources.llm_settings import ENGINE_BASE_URL, Traffic, Usage
+from svta_resources.model_server import Connection, Reply, Shared, Stopped, run_to_end
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
     from svta_resources.llm import Answer, ChatModel, Request
 
+__all__ = ["CHARACTERS_PER_TOKEN", "Batch", "ChatSession", "Stopped", "run_to_end"]
+
 RE_ASKS = 2  # an invalid answer is asked again this often before it becomes an InvalidAnswer
-CONNECT_S = 10.0  # a server that is there takes a connection faster than this, however busy it is
 CHARACTERS_PER_TOKEN = 4.0  # English prose; only estimates rest on it
 FIRST_ANSWER_TOKENS = 100.0  # what an answer is thought to take until one has come
 
-T = TypeVar("T")
 
-
-class Stopped(Exception):
-    """The batch ends early: this question was not sent again."""
-
-
-class Batch:
+class Batch(Shared):
     """What the sessions of one batch share; belongs to one event loop."""
 
     def __init__(self, chat: "ChatModel") -> None:
-        import httpx2
-
+        super().__init__(_ChatServer(chat))
         self.chat = chat
-        self.stopping = asyncio.Event()
-        self.tls = httpx2.create_ssl_context()  # takes tens of milliseconds to make
         self.answer_tokens = FIRST_ANSWER_TOKENS  # a running mean
 
-    def stop(self) -> None:
-        """Send nothing more; what is on its way may still arrive, what waits raises Stopped."""
-        self.stopping.set()
+
+class _ChatServer:
+    """A chat model as `model_server` sees it."""
+
+    def __init__(self, chat: "ChatModel") -> None:
+        self._chat = chat
+        self.base_url, self.api_key = chat.base_url, chat.api_key
+        self.traffic: Traffic = chat.traffic
+        self.backoff: Backoff = chat.backoff
+        self.limits: RateLimits = chat.limits
+
+    def open_transport(self) -> "httpx2.AsyncBaseTransport | None":
+        if self._chat.transport is not None:
+            from svta_resources.chat_in_process import InProcess
+
+            return InProcess(self._chat.transport)
+        if self.base_url == ENGINE_BASE_URL:
+            from svta_resources.local_engine import EngineTransport
+
+            return EngineTransport()
+        return None
+
+    def explain(self, error: "openai.OpenAIError") -> Exception:
+        return explain_failure(error, self.base_url, self._chat.model, self.api_key)
+
+    def too_long_a_pause(self, seconds: float) -> Exception:
+        return ServerFailed(
+            f"{self.base_url} asks for a pause of {seconds:.0f} s: run again then. Answers so far are kept.",
+            f"asked for a pause of {seconds:.0f} s",
+            concerns_all=True,
+        )
 
 
-@dataclass(frozen=True)
-class _Reply:
-    """`estimate` is the tokens it was admitted with; `refused` the code of a refusal of this question, else empty."""
+class _Refused(Exception):
+    """The server refuses this question only; `code` is its word for why."""
 
-    text: str
-    seconds: float
-    estimate: float
-    refused: str = ""
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def _refusal(error: "openai.OpenAIError") -> _Refused | None:
+    code = of_one_question(error)
+    return _Refused(code) if code else None
 
 
 class ChatSession:
-    """Asks one question after another over one connection of its own. Use it as `async with`.
-
-    A connection each, because a pool that many share looks through all its connections at every request.
-    """
+    """Asks one question after another over one connection of its own. Use it as `async with`."""
 
     def __init__(self, batch: Batch) -> None:
         self.chat, self._batch = batch.chat, batch
-        self._client = _open_client(batch)
+        self._connection = Connection(batch)
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,7 +92,7 @@ class ChatSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self._client.close()
+        await self._connection.__aexit__(kind, error, at)
 
     async def ask(self, request: "Request") -> "Answer":
         """Ask one question, again where the answer is invalid.
@@ -87,11 +106,13 @@ class ChatSession:
         said, spent, seconds = question, Usage(), 0.0
         for _ in range(1 + RE_ASKS):
             messages = [{"role": "system", "content": request.prompt.system}, {"role": "user", "content": said}]
-            reply = await self._reply(self._body(request.task, messages, wanted))
+            try:
+                reply = await self._reply(self._body(request.task, messages, wanted))
+            except _Refused as refused:
+                complaint = f"the server refuses this question ({refused.code.replace('_', ' ')})"
+                model, provider = self.chat.model, self.chat.provider
+                raise InvalidAnswer(complaint, refused.code, spent, model, provider, seconds) from None
             seconds += reply.seconds
-            if reply.refused:
-                complaint = f"the server refuses this question ({reply.refused.replace('_', ' ')})"
-                raise InvalidAnswer(complaint, reply.refused, spent, self.chat.model, self.chat.provider, seconds)
             reading = read_answer(reply.text, wanted, request.check)
             self._learn(reply, reading.usage)
             spent += reading.usage
@@ -120,112 +141,13 @@ class ChatSession:
             },
         }
 
-    async def _reply(self, body: dict[str, Any]) -> _Reply:
-        """Send until a reply comes."""
-        import openai
-
-        attempt = 0
-        while True:
-            try:
-                return await self._send(body)
-            except openai.OpenAIError as error:
-                if refused := of_one_question(error):
-                    return _Reply("", 0.0, 0.0, refused)
-                if not passes(error) or attempt == self.chat.traffic.retries:
-                    # `from None`: the client's error holds the request, and some servers repeat the key in a message
-                    raise explain_failure(error, self.chat.base_url, self.chat.model, self._client.api_key) from None
-                await self._wait_after(error, attempt)
-                attempt += 1
-
-    async def _send(self, body: dict[str, Any]) -> _Reply:
-        """Send once.
-
-        The client's own `post` keeps its keys, headers and errors but builds no object of the reply: that takes four
-        fifths of the time of a call, and malformed replies must be read anyway.
-        """
-        import httpx2
-        import openai
-
+    async def _reply(self, body: dict[str, Any]) -> Reply:
         sent = sum(len(message["content"]) for message in body["messages"])
         estimate = sent / CHARACTERS_PER_TOKEN + self._batch.answer_tokens
-        await self.chat.limits.admit(estimate, self._pause)
-        if self._batch.stopping.is_set():
-            raise Stopped
-        began = perf_counter()
-        try:
-            # the client's timeout restarts with every byte that drips in, this one does not
-            async with asyncio.timeout(self.chat.traffic.timeout_s):
-                response = await self._client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-        except TimeoutError:
-            raise openai.APITimeoutError(httpx2.Request("POST", self.chat.base_url)) from None
-        text = response.content.decode("utf-8", errors="replace")  # JSON is UTF-8, whatever the headers say
-        return _Reply(text, perf_counter() - began, estimate)
+        return await self._connection.post("/chat/completions", body, estimate, _refusal)
 
-    def _learn(self, reply: _Reply, used: Usage) -> None:
+    def _learn(self, reply: Reply, used: Usage) -> None:
         """Replace the estimate of a request's tokens by what the server counted, where it did."""
         if used.total:
             self._batch.answer_tokens += (used.answer_tokens - self._batch.answer_tokens) / 20
             self.chat.limits.settle(reply.estimate, used.total)
-
-    async def _wait_after(self, error: "openai.OpenAIError", attempt: int) -> None:
-        import openai
-
-        pause, asked = self.chat.backoff.pause(attempt), asked_pause(error)
-        if asked is not None and asked > LONGEST_ASKED_S:
-            raise ServerFailed(
-                f"{self.chat.base_url} asks for a pause of {asked:.0f} s: run again then. Answers so far are kept.",
-                f"asked for a pause of {asked:.0f} s",
-                concerns_all=True,
-            )
-        if asked is None:
-            await self._pause(pause)
-        elif isinstance(error, openai.APIStatusError) and error.status_code in SLOW_DOWN:
-            self.chat.limits.hold(asked)  # for everybody; `admit` waits it out
-            await self._pause(asked + min(pause, 1.0) * 0.1)  # a little apart, so that not all come back at once
-        else:
-            await self._pause(asked)
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep; raises Stopped as soon as the batch ends early."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._batch.stopping.wait()
-        except TimeoutError:
-            return
-        raise Stopped
-
-
-def run_to_end(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine from ordinary code, in this thread unless an event loop already runs in it (a notebook).
-
-    The runner gets its own loop factory so that it leaves the thread's current loop, if any, as it is.
-    """
-
-    def run() -> T:
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(make())
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run()
-    with ThreadPoolExecutor(1, thread_name_prefix="svta-ask") as pool:
-        return pool.submit(run).result()
-
-
-def _open_client(batch: Batch) -> "openai.AsyncOpenAI":
-    import httpx2
-    import openai
-
-    from svta_resources.chat_in_process import InProcess
-
-    chat = batch.chat
-    timeout = httpx2.Timeout(chat.traffic.timeout_s, connect=min(CONNECT_S, chat.traffic.timeout_s))
-    if chat.transport is None:
-        one = httpx2.Limits(max_connections=1, keepalive_expiry=60.0)
-        network = openai.DefaultAsyncHttpx2Client(limits=one, timeout=timeout, verify=batch.tls)
-    else:
-        network = httpx2.AsyncClient(transport=InProcess(chat.transport), timeout=timeout)
-    return openai.AsyncOpenAI(
-        base_url=chat.base_url, api_key=chat.api_key, http_client=network, timeout=timeout, max_retries=0
-    )

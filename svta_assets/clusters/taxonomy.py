@@ -8,7 +8,7 @@ from its centres (`refit`), and a category that keeps most of its names keeps it
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,10 +71,11 @@ class Taxonomy:
         return self.categories.select("final_category", "kind", "group").iter_rows()
 
 
-def inputs_sha(labels: pl.DataFrame, wanted: dict[str, int]) -> str:
-    """Hash of what a fit depends on: the distinct names of each kind, and k."""
+def inputs_sha(labels: pl.DataFrame, wanted: dict[str, int], embedding: Mapping[str, Any] | None = None) -> str:
+    """Hash of what a fit depends on: the distinct names of each kind, k, and the identity of the embedding model."""
     names = {kind: distinct_names(labels, kind) for kind in KINDS}
-    return hashlib.sha256(canonical_json({"names": names, "k": wanted}).encode()).hexdigest()[:16]
+    inputs = {"names": names, "k": wanted, "embedding": dict(embedding or {})}
+    return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()[:16]
 
 
 def distinct_names(labels: pl.DataFrame, kind: str) -> list[str]:

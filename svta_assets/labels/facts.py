@@ -1,50 +1,40 @@
-"""The labels of one category, joined with its current clips."""
+"""The labels of one category, with what reviewers corrected, joined with its current clips."""
 
 from dataclasses import dataclass
 
 import polars as pl
 
+from svta_assets.labels.disagreements import disagreements, write_disagreements
 from svta_assets.labels.labelling import label
-from svta_assets.texts.report import suspicious_normals
+from svta_assets.labels.reviews import with_corrections
 from svta_assets.workspace import Workspace
 from svta_resources.answers import AnswerLog
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows of `labels`, the tokens this run paid for, and the sentences whose video label is doubtful."""
+    """Rows of `labels`, the tokens this run paid for, and the texts on which source and model differ."""
 
     rows: pl.DataFrame
     tokens: int
-    called_normal: pl.DataFrame
+    disagreements: pl.DataFrame
 
 
-def label_category(work: Workspace, key: str, run_id: str) -> Labelled:
-    """Write the category's `labels`; sends a request only for a fact that no source and no earlier answer gives."""
+def label_category(work: Workspace, key: str, run_id: str, ask_again: bool = False) -> Labelled:
+    """Write the category's `labels`; sends a request only for what no earlier answer gives.
+
+    `ask_again` asks once more also what got no valid answer in as many runs as are set.
+    """
     texts = work.catalog.read("texts").filter(pl.col("category") == key)
     descriptions = work.catalog.read("descriptions", key)
     with AnswerLog(work.store, f"answers/label/{key}", run_id) as log:
-        labelled = label(descriptions, texts, work.chat, log)
+        labelled = label(descriptions, texts, work.chat, log, ask_again=ask_again)
     work.catalog.publish("rejects", f"labels.{key}", labelled.rejects)
+    captions = dict(descriptions.select("pair_id", "caption").iter_rows())
+    rows = with_corrections(labelled.rows, captions, work.catalog.read("label_reviews"))
     current = work.catalog.read("clips", key).filter("current").select("pair_id", "clip_id")
-    rows = labelled.rows.drop("clip_id").join(current, on="pair_id", how="left", maintain_order="left")
+    rows = rows.drop("clip_id").join(current, on="pair_id", how="left", maintain_order="left")
     published = work.catalog.publish("labels", key, rows)
-    return Labelled(published, labelled.tokens, _called_normal(work, key, texts))
-
-
-def _called_normal(work: Workspace, key: str, texts: pl.DataFrame) -> pl.DataFrame:
-    """Sentences of abnormal UCF-Crime videos that the embedded labeller calls normal, also kept as a CSV.
-
-    A video's label is a noisy label of its sentences. Nothing is relabelled: the list is for people.
-    """
-    from svta_resources.embedded_llm.labeller import Labeller
-
-    def opinions(captions: list[str]) -> list[bool]:
-        return [bool(opinion) for opinion in Labeller().opinions(captions)]
-
-    found = suspicious_normals(texts, opinions)
-    if found.height:
-        folder = work.home.path / "reports" / "sentences_called_normal"
-        folder.mkdir(parents=True, exist_ok=True)
-        found.write_csv(folder / f"{key}.csv")
-    return found
+    found = disagreements(published, texts)
+    write_disagreements(work, key, found)
+    return Labelled(published, labelled.tokens, found)

@@ -9,7 +9,7 @@ import yaml
 from svta_resources.llm import Prompt
 from svta_resources.sampling import balanced
 
-CURRENT = {"describe": "v1", "label": "v1"}
+CURRENT = {"describe": "v1", "label": "v2"}
 ATTRIBUTES = ("age", "gender", "culture", "environment", "camera")
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from svta_assets.clusters.assets import clusters
 from svta_assets.results import OWNERS, Stopwatch, column_schema, result
 from svta_assets.splits.assign import SPLIT_SEED
-from svta_assets.workspace import prepare_workspace
+from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
 
 if TYPE_CHECKING:
@@ -58,7 +58,15 @@ def splits(context: dg.AssetExecutionContext, config: SplitsConfig, home: HomeRe
         work, config.draw_anew, config.seed, config.strategy or None, config.exclude_benchmarks
     )
     watch.record(written.rows.height)
-    return result(written.rows, _metadata(written), without=("uri",))
+    return result(written.rows, _metadata(written) | _review(work), without=("uri",))
+
+
+def _review(work: Workspace) -> dict[str, Any]:
+    from svta_assets.gates import gate_settings
+    from svta_assets.labels.review_report import label_report, report_markdown
+
+    report = label_report(work, gate_settings(work.profile.name)["labels"]["sample"])
+    return {"label review": dg.MetadataValue.md(report_markdown(report))}
 
 
 def _metadata(written: "Written") -> dict[str, Any]:

@@ -1,84 +1,112 @@
-"""Descriptions of a seed anomaly by the language model, and sourced texts as descriptions.
+"""Descriptions of a seed anomaly by language models, and sourced texts as descriptions.
 
 The paper has language models write 50 descriptions for each of 23 anomalies over age, gender, culture, environment and
 camera (SVTA paper, text expansion). Every description has a slot, `category/index`, which names the pair for ever:
-topping up never renames. What the model answers badly, or twice, is asked again with another nonce and in the end
-filled by the grammar, under the grammar's own name.
+topping up never renames. What a model answers badly, or twice, is asked again with another nonce and in the end
+filled by the grammar, under the grammar's own name; what nearly repeats another description leaves its slot empty, and
+a further slot is opened (`slots.py`).
 """
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from svta_assets.categories import Category
 from svta_assets.prompts import attributes, load_prompt
-from svta_assets.schemas import DESCRIPTIONS, REJECTS
-from svta_models.identity import recipe_sha, text_id
+from svta_assets.schemas import DESCRIPTIONS, NOVELTY, REJECTS
+from svta_assets.texts.novelty import Said
+from svta_assets.texts.slots import SOURCE, Question, Row, Rules, Settled, dropped_reject, pair_of, settle
+from svta_assets.texts.writers import Writers
+from svta_models.identity import recipe_sha
 from svta_resources.answers import AnswerLog
-from svta_resources.ask_many import ask_many
+from svta_resources.ask_many import ask_each
 from svta_resources.chat_errors import ChatError, InvalidAnswer, LostQuestion
 from svta_resources.chat_rows import bookkeeping
-from svta_resources.embedded_llm.grammar import describe
-from svta_resources.llm import EMBEDDED_MODEL, Answer, ChatModel, Request
-
-SOURCE = "llm"
-FEWEST_WORDS, MOST_WORDS = 6, 60
-MOST_SENTENCES = 2
-ROUNDS = 3  # times a slot is asked before the grammar fills it
-GRAMMAR_TRIES = 50  # nonces tried until the grammar's sentence is new
+from svta_resources.llm import Answer, ChatModel, Request
 
 _KEPT = frozenset({"caption", "provider", "model", "raw"})  # columns of an answer that are read again
 
-Row = dict[str, Any]
-Question = tuple[int, int]  # slot, nonce
+Progress = Callable[[int, int], None]  # answered, of how many
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """Rows of `descriptions` and `rejects`, and the tokens this run paid for."""
+    """What became of a seed category.
+
+    Attributes:
+        rows: of `descriptions`. rejects: of `rejects`. judged: of `novelty`, those not there yet.
+        tokens: that this run paid for. near_duplicates, dropped: slots set aside.
+        missing: descriptions short of what was wanted, because too many answers repeat others.
+    """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
-    tokens: int
+    judged: pl.DataFrame
+    tokens: int = 0
+    near_duplicates: int = 0
+    dropped: int = 0
+    missing: int = 0
 
 
-def expand(category: Category, count: int, chat: ChatModel, log: AnswerLog) -> Expansion:
+def expand(
+    category: Category,
+    count: int,
+    writers: Writers,
+    log: AnswerLog,
+    rules: Rules | None = None,
+    progress: Progress | None = None,
+) -> Expansion:
     """Write `count` distinct descriptions of a seed category; asks only for what the log does not hold.
 
     Which answer fills a slot depends on the answers to this and lower slots only, never on their order of arrival: so
     a larger `count` or another run leaves every description as it is.
+
+    Raises ChatError when a model cannot be asked; what the others answered is kept.
     """
-    book = _Book(category, chat, log)
+    rules, book = rules or Rules(), _Book(category, writers, log, progress)
     while True:
-        settled = _settle(category, count, book)
+        settled = settle(category.key, count, book.answer, rules)
         if not settled.open_questions:
             break
         book.ask(settled.open_questions)
-    rows = [_row(book, index, settled.chosen[index]) for index in range(count)]
-    return Expansion(DESCRIPTIONS.frame(rows), REJECTS.frame(settled.rejects), book.tokens)
+    return _expansion(book, count, settled)
 
 
-def open_requests(category: Category, count: int, chat: ChatModel, log: AnswerLog) -> list[Request]:
-    """What `expand` would ask first; an answer that repeats another or cannot be used is asked again, up to ROUNDS."""
-    book = _Book(category, chat, log)
-    return [book.request(*question) for question in _settle(category, count, book).open_questions]
+def open_requests(
+    category: Category, count: int, writers: Writers, log: AnswerLog, rules: Rules | None = None
+) -> list[tuple[ChatModel, Request]]:
+    """What `expand` would ask first, with the model it would ask.
+
+    An answer that repeats another or cannot be used is asked again, up to ROUNDS times; one that nearly repeats another
+    opens a further slot.
+    """
+    book = _Book(category, writers, log)
+    questions = settle(category.key, count, book.answer, rules or Rules()).open_questions
+    return [(book.writer(question), book.request(question)) for question in questions]
 
 
 class _Book:
     """The answers of one category: those of earlier runs, and those asked now."""
 
-    def __init__(self, category: Category, chat: ChatModel, log: AnswerLog) -> None:
-        self.category, self.chat, self.log = category, chat, log
+    def __init__(self, category: Category, writers: Writers, log: AnswerLog, progress: Progress | None = None) -> None:
+        self.category, self.writers, self.log = category, writers, log
         self.prompt = load_prompt("describe")
         self.tokens = 0
+        self._progress = progress
         self._rows = log.load(columns=_KEPT)
         self._lost: list[LostQuestion] = []
+        self._answered = self._asked = 0
 
-    def request(self, index: int, nonce: int) -> Request:
+    def writer(self, question: Question) -> ChatModel:
+        """The model a question goes to: that of its slot, in every attempt."""
+        return self.writers.of_slot(self.category.key, question[0])
+
+    def request(self, question: Question) -> Request:
         """The question for a slot; `key` is its number."""
+        index, nonce = question
         payload = {
             "category": self.category.key,
             "name": self.category.name,
@@ -88,87 +116,91 @@ class _Book:
         }
         return Request(str(index), "describe", payload, self.prompt)
 
-    def recipe(self, index: int) -> str:
+    def recipe(self, slot: int) -> str:
         """What the user chose for a slot; which attempt succeeded is no choice."""
-        return self.request(index, 0).sha(self.chat)
+        return self.request((slot, 0)).sha(self.writer((slot, 0)))
 
     def answer(self, question: Question) -> Row | None:
         """The kept answer or error, None when never asked."""
-        return self._rows.get(self.request(*question).sha(self.chat))
+        return self._rows.get(self.request(question).sha(self.writer(question)))
 
-    def ask(self, questions: Iterable[Question]) -> None:
-        """Ask the model and keep what comes back, errors too: they count as one attempt, in every later run.
+    def ask(self, questions: list[Question]) -> None:
+        """Ask every model its questions at the same time and keep what comes back.
 
-        Raises ChatError where the server failed on questions: that says nothing about the model, so no attempt is used
-        up, and the grammar must not fill in for a server that was down.
+        Errors of a model are kept too: they count as one attempt, in every later run. Raises ChatError where a server
+        failed: that says nothing about its model, so no attempt is used up, and the grammar must not fill in for a
+        server that was down.
         """
-        requests = [self.request(*question) for question in questions]
-        ask_many(self.chat, requests, self._keep, total=len(requests))
-        if self._lost:
-            raise ChatError(
-                f"{self.chat.provider} gave no reply to {len(self._lost)} questions for {self.category.key} "
-                f"({self._lost[0].complaint}): run again, it asks only for those; answers so far are kept"
-            )
+        batches: dict[str, tuple[ChatModel, list[Request]]] = {}
+        for question in questions:
+            chat = self.writer(question)
+            batches.setdefault(chat.model, (chat, []))[1].append(self.request(question))
+        self._answered, self._asked = 0, len(questions)
+        failures = ask_each(list(batches.values()), self._keep)
+        for _, failure in failures:
+            if not isinstance(failure, ChatError) or len(batches) == 1:  # a full disk, a bug; or nothing to add
+                raise failure
+        if failures or self._lost:
+            raise ChatError("; ".join(self._complaints(failures)))
 
-    def _keep(self, request: Request, answer: Answer | InvalidAnswer) -> None:
+    def _complaints(self, failures: list[tuple[ChatModel, Exception]]) -> Iterator[str]:
+        """What each server failed on, one sentence a server."""
+        for chat, failure in failures:
+            yield f"{chat.model}: {failure}"
+        for provider, count in Counter(lost.provider for lost in self._lost).items():
+            yield self._lost_words(provider, count)
+        if failures:
+            yield "the other models' answers are kept, and a new run asks only for the rest"
+
+    def _lost_words(self, provider: str, count: int) -> str:
+        complaint = next(lost.complaint for lost in self._lost if lost.provider == provider)
+        return (
+            f"{provider} gave no reply to {count} questions for {self.category.key} ({complaint}): run again, it asks "
+            "only for those; answers so far are kept"
+        )
+
+    def _keep(self, chat: ChatModel, request: Request, answer: Answer | InvalidAnswer) -> None:
         self.tokens += answer.usage.total
         if isinstance(answer, LostQuestion):
             self._lost.append(answer)
             return
-        row = bookkeeping(self.chat, request, answer)
+        row = bookkeeping(chat, request, answer)
         if not isinstance(answer, InvalidAnswer):
             row["caption"] = " ".join(answer.data["caption"].split())
         self.log.add(row)
         self._rows[row["request_sha"]] = row
+        self._answered += 1
+        if self._progress is not None:
+            self._progress(self._answered, self._asked)
 
 
-@dataclass
-class _Settled:
-    """What fills each slot so far, what was set aside, and what must be asked before the rest can be said."""
-
-    chosen: dict[int, Row] = field(default_factory=dict)
-    rejects: list[Row] = field(default_factory=list)
-    open_questions: list[Question] = field(default_factory=list)
-
-
-def _settle(category: Category, count: int, book: _Book) -> _Settled:
-    settled, seen = _Settled(), set[str]()
-    for index in range(count):
-        for nonce in range(ROUNDS):
-            row = book.answer((index, nonce))
-            if row is None:
-                settled.open_questions.append((index, nonce))
-                break
-            complaint = _complaint(row, seen)
-            if complaint is None:
-                settled.chosen[index] = row
-                break
-            settled.rejects.append(_reject(category, index, nonce, complaint, row))
-        else:
-            settled.chosen[index] = _by_grammar(category, index, seen)
-        if index in settled.chosen:
-            seen.add(normalised(settled.chosen[index]["caption"]))
-    return settled
+def _expansion(book: _Book, count: int, settled: Settled) -> Expansion:
+    rows = [_row(book, slot, answer) for slot, answer in settled.chosen.items()]
+    return Expansion(
+        DESCRIPTIONS.frame(rows),
+        REJECTS.frame(settled.rejects),
+        NOVELTY.frame(settled.judged) if settled.judged else NOVELTY.empty(),
+        tokens=book.tokens,
+        near_duplicates=settled.near_duplicates,
+        dropped=settled.dropped,
+        missing=count - len(rows),
+    )
 
 
-def _complaint(row: Row, seen: set[str]) -> str | None:
-    if "error" in row:
-        return "no valid answer"
-    return unusable(row["caption"]) or ("repeats another description" if normalised(row["caption"]) in seen else None)
-
-
-def _reject(category: Category, index: int, nonce: int, reason: str, row: Row) -> Row:
-    detail = f"{row['error']}: {row['raw']}" if "error" in row else row["caption"]
-    key = f"{category.key}/{index}/attempt-{nonce + 1}"
-    return {"stage": "llm_descriptions", "key": key, "reason": reason, "detail": detail[:2000]}
-
-
-def _by_grammar(category: Category, index: int, seen: set[str]) -> Row:
-    """The grammar's first sentence for a slot that is new; recorded under the grammar's own name."""
-    drawn = attributes(category.key, index)
-    tries = (describe(category.key, index, drawn, nonce) for nonce in range(GRAMMAR_TRIES))
-    caption = next(caption for caption in tries if normalised(caption) not in seen)
-    return {"caption": caption, "provider": EMBEDDED_MODEL, "model": EMBEDDED_MODEL}
+def _row(book: _Book, slot: int, answer: Row) -> Row:
+    return {
+        "pair_id": pair_of(book.category.key, slot),
+        "category": book.category.key,
+        "caption": answer["caption"],
+        "origin": "llm",
+        "source": SOURCE,
+        "slot": slot,
+        **attributes(book.category.key, slot),
+        "provider": answer["provider"],
+        "model": answer["model"],
+        "prompt_sha": book.prompt.sha,
+        "recipe_sha": book.recipe(slot),
+    }
 
 
 def sourced(texts: pl.DataFrame) -> pl.DataFrame:
@@ -188,34 +220,10 @@ def sourced(texts: pl.DataFrame) -> pl.DataFrame:
     return DESCRIPTIONS.frame(rows)
 
 
-def unusable(caption: str) -> str | None:
-    """Why a description cannot be used, None when it can."""
-    words = len(caption.split())
-    if not FEWEST_WORDS <= words <= MOST_WORDS:
-        return f"has {words} words, not {FEWEST_WORDS} to {MOST_WORDS}"
-    sentences = len(re.findall(r"[.!?]+(?=\s|$)", caption.rstrip(".!?") + "."))
-    if sentences > MOST_SENTENCES:
-        return f"has {sentences} sentences, not 1 or {MOST_SENTENCES}"
-    if re.search(r"[{}<>\[\]*#]", caption):
-        return "is not plain text"
-    return None
-
-
-def normalised(caption: str) -> str:
-    """Letters and digits only, lower case: two captions equal in this form say the same."""
-    return re.sub(r"[^a-z0-9]+", " ", caption.lower()).strip()
-
-
-def _row(book: _Book, index: int, answer: Row) -> Row:
-    return {
-        "pair_id": text_id(SOURCE, f"{book.category.key}/{index}"),
-        "category": book.category.key,
-        "caption": answer["caption"],
-        "origin": "llm",
-        "source": SOURCE,
-        **attributes(book.category.key, index),
-        "provider": answer["provider"],
-        "model": answer.get("model", book.chat.model),
-        "prompt_sha": book.prompt.sha,
-        "recipe_sha": book.recipe(index),
-    }
+def without_dropped(
+    descriptions: pl.DataFrame, dropped: Mapping[Said, Mapping[str, Any]]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Take out what reviewers dropped: (descriptions that stand, rows of `rejects`)."""
+    gone = [said for said in descriptions.select("pair_id", "caption").iter_rows() if said in dropped]
+    rejects = REJECTS.frame([dropped_reject(pair, caption, dropped[pair, caption]) for pair, caption in gone])
+    return descriptions.filter(~pl.col("pair_id").is_in([pair for pair, _ in gone])), rejects

@@ -1,7 +1,7 @@
 """What the collected sources look like: counts, oddities and what people should look at. Plain values, fit for JSON."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -40,23 +40,6 @@ def source_report(texts: pl.DataFrame, rejects: Sequence[Reject], readings: Sequ
         "ignored_files": [name for reading in readings for name in reading.ignored],
         "notes": [note for reading in readings for note in reading.notes],
     }
-
-
-def suspicious_normals(texts: pl.DataFrame, is_anomaly_opinion: Callable[[list[str]], Sequence[bool]]) -> pl.DataFrame:
-    """The sentences of abnormal videos that a labeller takes for normal: a video's label is a noisy sentence label.
-
-    `is_anomaly_opinion` gives one verdict per sentence; each distinct caption is asked once. Nothing is relabelled:
-    the list is for people. Columns: text_id, source, source_video, category, start_s, end_s, caption.
-    """
-    abnormal = texts.filter(pl.col("is_anomaly") & pl.col("source").is_in([UCA, UCFCRIME_AR]))
-    captions = abnormal["caption"].unique().sort().to_list()
-    opinions = [bool(one) for one in is_anomaly_opinion(captions)] if captions else []
-    if len(opinions) != len(captions):
-        raise ValueError(f"the labeller gave {len(opinions)} opinions on {len(captions)} captions")
-    normal = [caption for caption, is_anomaly in zip(captions, opinions, strict=True) if not is_anomaly]
-    columns = ("text_id", "source", "source_video", "category", "start_s", "end_s", "caption")
-    chosen = abnormal.filter(pl.col("caption").is_in(normal)).select(columns)
-    return chosen.sort("source", "source_video", "start_s", "text_id", nulls_last=True)
 
 
 def _source(frame: pl.DataFrame) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from svta_assets.reviewing import wilson_interval
 from svta_assets.videos.plan import Plan
-from svta_assets.videos.reviews import wilson_interval
 from svta_resources.errors import SvtaError
 
 PRICE_SETTING = "SVTA_GPU_HOUR_PRICE"

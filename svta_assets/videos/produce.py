@@ -9,6 +9,7 @@ import polars as pl
 
 from svta_assets.gates import load_thresholds
 from svta_assets.schemas import REJECTS
+from svta_assets.texts.drops import standing
 from svta_assets.videos.plan import CategoryState, Mode, Plan, plan_clips
 from svta_assets.videos.projection import clip_rows, project_clips, read_cards
 from svta_assets.videos.takes import promote
@@ -45,7 +46,7 @@ def category_state(work: Workspace, category: str) -> CategoryState:
     cards = read_cards(work.store, category)
     return CategoryState(
         category,
-        work.catalog.read("descriptions", category).select("pair_id", "caption"),
+        standing(work.catalog, category),
         clip_rows(cards.whole, load_thresholds(work.profile.name)),
         work.catalog.read("promotions", category),
         tuple(cards.damaged),
@@ -57,7 +58,10 @@ def plan_category(work: Workspace, category: str, mode: Mode, only: Collection[s
     state = category_state(work, category)
     unknown = sorted(set(only or ()) - set(state.descriptions["pair_id"]))
     if unknown:
-        raise SvtaError(f"category {category} has no pair {', '.join(unknown[:3])}; `svta status` counts its pairs")
+        shown = ", ".join(unknown[:3])
+        raise SvtaError(
+            f"category {category} has no pair {shown}, or a reviewer dropped it; `svta status` counts its pairs"
+        )
     return plan_clips(state, work.generator, mode, only, _finished(work))
 
 

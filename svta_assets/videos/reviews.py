@@ -5,8 +5,6 @@ generation category, drawn by hash: the same release and seed give the same clip
 nearly all of those that were reviewed before.
 """
 
-import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,14 +12,13 @@ from typing import Any
 import polars as pl
 
 from svta_assets.gates import load_thresholds
+from svta_assets.reviewing import SEED, draw_sample, wilson_interval
 from svta_assets.videos.projection import project_clips
 from svta_assets.videos.verdicts import KEEP, REJECT, UNDO, newest_reviews
 from svta_assets.workspace import Workspace, utc_now
 from svta_resources.errors import SvtaError
 
 SHARE = 0.01
-SEED = 42
-Z95 = 1.959963984540054  # two-sided 95% of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -61,36 +58,6 @@ def reviewable(work: Workspace, release: str | None = "latest") -> tuple[str | N
         return None, work.catalog.read("clips").filter("current").select(names).sort("clip_id")
     found = Release(work.store, resolve(work.store, release or "latest"))
     return found.hash, found.frame.select(names).sort("clip_id")
-
-
-def draw_sample(clips: pl.DataFrame, share: float = SHARE, seed: int = SEED) -> pl.DataFrame:
-    """Draw `share` of the clips, in proportion to the categories' sizes and at least one of each, by category.
-
-    Seats are given by largest remainder; within a category clips are taken in the order of a hash of seed and pair_id.
-    """
-    if not 0 < share <= 1:
-        raise SvtaError(f"a sample of {share:g} cannot be drawn: give a share above 0 and at most 1 (1% is 0.01)")
-    seats = _seats(dict(clips["category"].value_counts().sort("category").iter_rows()), share)
-    ranked = clips.with_columns(
-        _rank=pl.col("pair_id").map_elements(lambda pair: _hash(seed, pair), return_dtype=pl.String)
-    ).sort("category", "_rank")
-    place = pl.col("_rank").rank("ordinal").over("category")
-    seat = pl.col("category").replace_strict(seats, return_dtype=pl.Int64, default=0)
-    return ranked.filter(place <= seat).drop("_rank")
-
-
-def _hash(seed: int, pair: str) -> str:
-    return hashlib.sha256(f"{seed}/{pair}".encode()).hexdigest()
-
-
-def _seats(sizes: dict[str, int], share: float) -> dict[str, int]:
-    """Clips to look at in each category: largest remainder, then at least one each."""
-    exact = {key: size * share for key, size in sizes.items()}
-    seats = {key: math.floor(quota) for key, quota in exact.items()}
-    left = math.ceil(round(sum(exact.values()), 9)) - sum(seats.values())
-    for key in sorted(exact, key=lambda key: (seats[key] - exact[key], key))[:left]:
-        seats[key] += 1
-    return {key: max(1, seat) for key, seat in seats.items()}
 
 
 def record_review(
@@ -141,11 +108,3 @@ def review_summary(work: Workspace, release: str = "latest", share: float = SHAR
         low=low,
         high=high,
     )
-
-
-def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
-    """Score interval of a share (Wilson, J. Am. Stat. Assoc. 22, 1927); good for small samples and shares near 1."""
-    share = successes / trials
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    reach = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return max(0.0, middle - reach), min(1.0, middle + reach)

@@ -43,14 +43,15 @@ class Labeller:
         Args:
             anomalous: per caption, which side its name should come from: the most or the least anomalous phrase.
         """
+        return [both[wanted] for both, wanted in zip(self.both_names(captions), anomalous, strict=True)]
+
+    def both_names(self, captions: Sequence[str]) -> list[tuple[str, str]]:
+        """Name the ordinary activity and the anomaly of each caption: its least and its most anomalous phrase."""
         candidates = self._phrases.candidates(captions)
         flat = _distinct(candidates)
         scores = dict(zip(flat, self.margins(flat).tolist(), strict=True))
-        return [
-            # among equals, max and min take the phrase that comes first in the sentence
-            (max if wanted else min)(phrases, key=scores.__getitem__)
-            for phrases, wanted in zip(candidates, anomalous, strict=True)
-        ]
+        # among equals, min and max take the phrase that comes first in the sentence
+        return [(min(these, key=scores.__getitem__), max(these, key=scores.__getitem__)) for these in candidates]
 
     @cached_property
     def _phrases(self) -> PhraseFinder:

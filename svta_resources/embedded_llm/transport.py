@@ -14,6 +14,7 @@ import httpx2
 
 from svta_models.identity import canonical_json, recipe_sha
 from svta_resources.embedded_llm import VERSION
+from svta_resources.embedded_llm.attributes import read_attributes
 from svta_resources.embedded_llm.grammar import GrammarError, describe
 
 if TYPE_CHECKING:
@@ -65,18 +66,14 @@ def _describe(payload: Payload) -> dict[str, Any]:
 
 
 def _label(payload: Payload) -> dict[str, Any]:
-    caption: str = payload["caption"]
+    caption = payload["caption"]
     if not isinstance(caption, str):
         raise TypeError("caption")
-    wanted = payload.get("want", ["is_anomaly", "name"])
-    known = payload.get("is_anomaly")
     with _models().lock:
         labeller = _models().labeller
-        anomalous = bool(labeller.opinions([caption])[0]) if known is None or "is_anomaly" in wanted else bool(known)
-        answer: dict[str, Any] = {"is_anomaly": anomalous} if "is_anomaly" in wanted else {}
-        if "name" in wanted:
-            answer["name"] = labeller.names([caption], [anomalous if known is None else bool(known)])[0]
-    return answer
+        anomalous = bool(labeller.opinions([caption])[0])
+        activity, anomaly = labeller.both_names([caption])[0]
+    return {"activity": activity, "anomaly": anomaly, "is_anomaly": anomalous, **read_attributes(caption)}
 
 
 _TASKS: dict[str, Callable[[Payload], dict[str, Any]]] = {"describe": _describe, "label": _label}

@@ -116,12 +116,15 @@ class App:
 def _completion(what: str, body: dict[str, Any], name: str, thinking: str) -> str:
     wanted = body["response_format"]["json_schema"]["schema"]["properties"]
     number = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    words = {
-        "name": f"thing {number % 997}",
+    words: dict[str, Any] = {
+        "activity": f"thing {number % 997}",
+        "anomaly": f"odd thing {number % 997}",
+        "is_anomaly": number % 2 == 0,
         "caption": f"A woman falls down the stairs number {number} at dawn.",
         "word": name,
     }
-    content = json.dumps({key: words[key] for key in wanted})
+    listed = {key: kind["enum"][number % len(kind["enum"])] for key, kind in wanted.items() if "enum" in kind}
+    content = json.dumps({key: listed[key] if key in listed else words[key] for key in wanted})
     wrong = {"malformed": content[:-1] + ",]", "schema": '{"unwanted": 1}', "refusal": None, "length": content[:-2]}
     message = {
         "role": "assistant",
@@ -190,7 +193,9 @@ def main() -> None:
     app = App(Behaviour(**json.loads(sys.argv[1])))
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listener.getsockname()[1], flush=True)
-    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60)
+    config = uvicorn.Config(
+        app, log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60, timeout_graceful_shutdown=0
+    )  # a reply that drips is not waited for at the end
     uvicorn.Server(config).run(sockets=[listener])
 
 

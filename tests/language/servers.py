@@ -15,6 +15,12 @@ from svta_resources.llm import ChatModel
 from svta_resources.llm_settings import Traffic
 
 Content = str | None
+ATTRIBUTES = {"age": "child", "gender": "female", "culture": "unknown", "environment": "park", "camera": "unknown"}
+
+
+def label_answer(name: str = "some name", **changed: Any) -> dict[str, Any]:
+    """A valid answer to the label question; by default both names are the same and the text is normal."""
+    return {"activity": name, "anomaly": name, "is_anomaly": False, **ATTRIBUTES, **changed}
 
 
 def completion(content: Content, finish_reason: str = "stop", refusal: str | None = None) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def test_it_works_inside_a_running_event_loop():
 
 
 WIDTH, COUNT = 8, 400
-# every answer is flushed as it comes, so that what may be sent again is exactly what was under way
+# what may be sent again is exactly what was under way
 CHILD = f"""
 import sys
 from svta_models.media_store import open_store
@@ -199,7 +199,6 @@ with AnswerLog(open_store(sys.argv[2]), "a", "run") as log:
     known = log.load()
     def keep(request, answer):
         log.add(bookkeeping(chat, request, answer))
-        log.flush()
         print(request.key, flush=True)
     ask_many(chat, (one for one in map(question, range({COUNT})) if one.sha(chat) not in known), keep)
 """

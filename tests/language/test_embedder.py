@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from svta_resources.embedder import Embedder, EmbedderError, get_embedder, package_folder
+from svta_resources.embeddings.minilm import MiniLm
 
 CAPTIONS = [
     "A man slips.",
@@ -21,7 +22,7 @@ CAPTIONS = [
 
 def test_light_path_gives_the_reference_numbers():
     light = Embedder().encode(CAPTIONS)
-    reference = Embedder(backend="sentence-transformers").encode(CAPTIONS)
+    reference = Embedder(MiniLm(backend="sentence-transformers")).encode(CAPTIONS)
     assert light.shape == (6, 384) and light.dtype == np.float32
     np.testing.assert_allclose(light, reference, atol=1e-5)
 
@@ -37,7 +38,7 @@ def test_vectors_are_unit_and_in_the_given_order():
 def test_a_text_is_computed_once_per_process(monkeypatch):
     embedder = Embedder()
     first = embedder.encode(["a man runs"])
-    monkeypatch.setattr(embedder, "_run", lambda texts: pytest.fail(f"computed again: {texts}"))
+    monkeypatch.setattr(embedder.model, "embed", lambda texts: pytest.fail(f"computed again: {texts}"))
     np.testing.assert_array_equal(embedder.encode(["a man runs"]), first)
 
 
@@ -54,11 +55,22 @@ def test_other_weights_are_refused_by_name(tmp_path: Path):
         if file.is_file() and file.name != "model.safetensors":
             os.symlink(file, tmp_path / file.name)
     with pytest.raises(EmbedderError, match=r"cannot read .*model\.safetensors"):
-        Embedder(tmp_path).encode(["x"])
+        Embedder(MiniLm(tmp_path)).encode(["x"])
     original = (package_folder() / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(original[:-4] + b"\0\0\0\1")
-    with pytest.raises(EmbedderError, match=r"is not sentence-transformers/all-MiniLM-L6-v2"):
-        Embedder(tmp_path).encode(["x"])
+    with pytest.raises(
+        EmbedderError, match=r"model\.safetensors is not sentence-transformers/all-MiniLM-L6-v2.*53aa5117.*make env"
+    ):
+        Embedder(MiniLm(tmp_path)).encode(["x"])
+
+
+def test_another_tokenizer_is_refused_too(tmp_path: Path):
+    for file in package_folder().iterdir():
+        if file.is_file() and file.name != "tokenizer.json":
+            os.symlink(file, tmp_path / file.name)
+    (tmp_path / "tokenizer.json").write_text((package_folder() / "tokenizer.json").read_text() + " ")
+    with pytest.raises(EmbedderError, match=r"tokenizer\.json is not .*sha256"):
+        Embedder(MiniLm(tmp_path)).encode(["x"])
 
 
 def test_thread_count_of_the_process_is_left_as_it_was():

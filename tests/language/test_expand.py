@@ -1,5 +1,6 @@
 """Expansion: stable slots, distinct captions, no second payment, and the grammar's name on what the grammar wrote."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -7,10 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from svta_assets import prompts
 from svta_assets.categories import category
+from svta_assets.labels.labelling import open_requests as label_requests
 from svta_assets.prompts import attributes
 from svta_assets.schemas import DESCRIPTIONS
-from svta_assets.texts.expand import expand, normalised, sourced, unusable
+from svta_assets.texts import expand as expand_module
+from svta_assets.texts.expand import expand, sourced, without_dropped
+from svta_assets.texts.slots import normalised, unusable
+from svta_assets.texts.writers import Writers
 from svta_models.identity import text_id
 from svta_models.media_store import open_store
 from svta_resources.answers import AnswerLog
@@ -30,7 +36,7 @@ def open_log(folder: Path) -> AnswerLog:
 
 def run(folder: Path, count: int, chat):
     with open_log(folder) as log:
-        return expand(FALLING, count, chat, log)
+        return expand(FALLING, count, Writers.of(chat), log)
 
 
 def sentence(payload) -> dict[str, str]:
@@ -43,6 +49,7 @@ def test_fifty_descriptions_with_their_attributes(tmp_path: Path):
     assert rows.schema == pl.Schema(DESCRIPTIONS.schema) and rows.height == 50 == rows["caption"].n_unique()
     assert expansion.rejects.height == 0 and expansion.tokens == 0
     assert rows["provider"].unique().to_list() == ["embedded-rules"]
+    assert rows["slot"].to_list() == list(range(50))
     for index, row in enumerate(rows.iter_rows(named=True)):
         assert row["pair_id"] == text_id("llm", f"falling/{index}", 0)
         assert {name: row[name] for name in attributes("falling", index)} == attributes("falling", index)
@@ -149,6 +156,41 @@ def test_sourced_texts_pass_through_unchanged():
     assert rows["origin"].unique().to_list() == ["source"]
     assert rows.select("provider", "model", "age", "prompt_sha").null_count().row(0) == (2, 2, 2, 2)
     assert sourced(texts.clear()).height == 0
+
+
+def test_a_collected_text_that_was_dropped_is_left_out_and_recorded():
+    texts = pl.DataFrame(
+        {"text_id": ["t1", "t2"], "source": ["uca", "oops"], "caption": ["A man walks", "He fell"], "category": "fire"}
+    )
+    review = {"by": "ann", "reason": "says nothing"}
+    rows, rejects = without_dropped(sourced(texts), {("t2", "He fell"): review, ("t1", "Another text"): review})
+    assert rows["pair_id"].to_list() == ["t1"], "a verdict counts only for the caption it was said of"
+    assert rejects.select("key", "reason", "detail").rows() == [
+        ("t2", "dropped by a reviewer", "ann: says nothing: He fell")
+    ]
+
+
+def test_another_prompt_makes_the_written_descriptions_stale_and_nothing_else(tmp_path: Path, monkeypatch):
+    """Recipes of collected texts and of label questions stand; every written description gets another one."""
+    chat, _ = scripted_chat(lambda payload, n: sentence(payload))
+    texts = pl.DataFrame({"text_id": ["t1"], "source": ["uca"], "caption": ["A man walks"], "category": ["fire"]})
+    facts = texts.with_columns(is_anomaly=True, source_category=pl.lit("Fire"))
+
+    def recipes() -> tuple[list[str], list[str], list[str]]:
+        written = run(tmp_path, 3, chat).rows["recipe_sha"].to_list()
+        with AnswerLog(open_store(tmp_path), "answers/label/fire", "run") as log:
+            asked = [request.sha(chat) for request in label_requests(sourced(texts), facts, chat, log)]
+        assert asked
+        return written, sourced(texts)["recipe_sha"].to_list(), asked
+
+    written, collected, asked = recipes()
+    now = prompts.load_prompt("describe")
+    changed = replace(now, system=now.system + "Name the weather.\n")
+    monkeypatch.setattr(expand_module, "load_prompt", lambda task: changed)
+    written_now, collected_now, asked_now = recipes()
+    assert not set(written) & set(written_now) and len(set(written_now)) == 3
+    assert (collected, asked) == (collected_now, asked_now)
+    assert run(tmp_path, 3, chat).rows["prompt_sha"].unique().to_list() == [changed.sha]
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def test_embedded_provider_says_who_it_is_and_costs_nothing():
     answer = chat.ask(
         "describe", {"category": "falling", "index": 0, "attributes": attributes}, load_prompt("describe")
     )
-    assert (answer.provider, answer.model, answer.usage.total) == ("embedded-rules", "embedded-rules-1", 0)
+    assert (answer.provider, answer.model, answer.usage.total) == ("embedded-rules", "embedded-rules-2", 0)
     assert "girl" in answer.data["caption"]
 
 

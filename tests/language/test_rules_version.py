@@ -4,12 +4,13 @@ import hashlib
 import json
 
 from svta_resources.embedded_llm import VERSION
+from svta_resources.embedded_llm.attributes import read_attributes
 from svta_resources.embedded_llm.data_files import read_data
 from svta_resources.embedded_llm.grammar import describable, describe
 from svta_resources.embedded_llm.labeller import Labeller
 
 # VERSION -> what its rules say. Other answers need another VERSION (svta_resources/embedded_llm/__init__.py) and line.
-KNOWN = {"1": "de5e74fd53c9275f"}
+KNOWN = {"2": "5bbf5c194f4901f7"}
 
 CAPTIONS = [
     "A man sets fire to a car at night.",
@@ -33,7 +34,8 @@ def test_rules_say_what_their_version_says():
     captions = [describe(key, index, asked(index)) for key in describable() for index in range(50)]
     labeller = Labeller()
     opinions = labeller.opinions(CAPTIONS).tolist()
-    said = json.dumps([captions, opinions, labeller.names(CAPTIONS, opinions)])
+    names, attributes = labeller.both_names(CAPTIONS), [read_attributes(caption) for caption in CAPTIONS + captions]
+    said = json.dumps([captions, opinions, names, attributes])
     assert {VERSION: hashlib.sha256(said.encode()).hexdigest()[:16]} == {VERSION: KNOWN[VERSION]}, (
         "the embedded rules give other answers: raise VERSION, or take the change back"
     )

@@ -1,6 +1,7 @@
 """Gates: what each profile demands, stored verdicts, and that a shut one stops the next stage before it writes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,9 +20,11 @@ from svta_assets.gates import (
     taxonomy_approval,
     train_meets_test,
 )
+from svta_assets.reviewing import wilson_interval
 from svta_assets.workspace import Workspace
 from svta_models.release import Release, write_release
 from svta_resources.profiles import PROFILES
+from tests.stages.labelled_home import LabelledHome
 
 RELEASE_ROW = {"sha256": "0" * 64, "category": "fire", "final_category": "anomaly-01-fire", "kind": "anomaly"}
 
@@ -29,6 +32,14 @@ RELEASE_ROW = {"sha256": "0" * 64, "category": "fire", "final_category": "anomal
 def _as(work: Workspace, profile: str) -> Workspace:
     """The same home seen with another profile's demands."""
     return Workspace(replace(work.home, profile=PROFILES[profile]))
+
+
+def _set_labels(monkeypatch: pytest.MonkeyPatch, **changed: float) -> None:
+    """What editing the `labels` block of gates.yaml does."""
+    edited = {
+        name: {**gate_settings(name), "labels": {**gate_settings(name)["labels"], **changed}} for name in PROFILES
+    }
+    monkeypatch.setattr("svta_assets.gates.gate_settings", lambda profile: edited[profile])
 
 
 def _release(work: Workspace, pairs: dict[str, tuple[str, str]], generator: str = "procedural") -> Release:
@@ -52,6 +63,54 @@ def test_a_demo_warns_that_nobody_reviewed_and_a_gpu_run_waits_for_people(work: 
     shut = label_review(_as(work, "gpu"))
     assert not shut.passed
     assert "97%" in shut.reason
+    assert "svta review labels --sample" in shut.reason
+
+
+def _review(work: Workspace, tmp_path: Path, wrong: int, blank: int = 0) -> LabelledHome:
+    """A home of 100 labels in one category of which all are in the sample: `wrong` of them wrong, `blank` not judged."""
+    labelled = LabelledHome(work, {"fire": 100})
+    said = ["wrong"] * wrong + [""] * blank + ["right"] * (100 - wrong - blank)
+    labelled.judge(labelled.sample(tmp_path, share=1.0), "ann", lambda row: {"verdict": said.pop()})
+    return labelled
+
+
+@pytest.mark.parametrize(("wrong", "passed"), [(0, True), (3, True), (4, False), (10, False)])
+def test_the_accuracy_of_the_reviewed_sample_is_held_against_the_bar(
+    work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, passed: bool
+) -> None:
+    _set_labels(monkeypatch, sample=1.0)
+    _review(work, tmp_path, wrong)
+    strict = label_review(_as(work, "gpu"))
+    assert (strict.passed, strict.level) == (passed, "ok" if passed else "shut")
+    assert f"{(100 - wrong) / 100:.1%} of the labels are right by 100 of a sample of 100" in strict.reason
+    assert "bar 97%" in strict.reason
+    low, high = wilson_interval(100 - wrong, 100)
+    assert f"95% interval {low:.1%} to {high:.1%}" in strict.reason
+    assert label_review(work).level == ("ok" if passed else "warn"), "a demo is told and goes on"
+
+
+def test_too_small_a_part_of_the_sample_decides_nothing(
+    work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else somebody judges the easy ones and leaves the rest."""
+    _set_labels(monkeypatch, sample=1.0)
+    _review(work, tmp_path, wrong=0, blank=6)
+    strict = label_review(_as(work, "production"))
+    assert not strict.passed
+    assert "by 94 of a sample of 100, of which 95% must be judged" in strict.reason
+    _set_labels(monkeypatch, sample=1.0, reviewed=0.9)
+    assert label_review(_as(work, "production")).passed
+
+
+def test_corrections_that_wait_are_named(work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _set_labels(monkeypatch, sample=1.0)
+    labelled = LabelledHome(work, {"fire": 20})
+    wrong = {"verdict": "wrong", "correct_name": "burn house"}
+    said = [wrong] * 2 + [{"verdict": "right"}] * 18
+    labelled.judge(labelled.sample(tmp_path, share=1.0), "ann", lambda row: said.pop())
+    assert "; 2 corrections wait: materialize labels" in label_review(_as(work, "gpu")).reason
+    labelled.materialize()
+    assert label_review(_as(work, "gpu")).passed, "every label was looked at and those that were wrong are corrected"
 
 
 def test_a_taxonomy_must_exist_and_be_approved_where_people_decide(work: Workspace) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from svta_assets.reviewing import draw_sample, wilson_interval
 from svta_assets.videos.pages import summary_line, write_sample_page
 from svta_assets.videos.plan import Mode
-from svta_assets.videos.reviews import draw_sample, record_review, review_summary, reviewable, wilson_interval
+from svta_assets.videos.reviews import SHARE, record_review, review_summary, reviewable
 from svta_assets.videos.similarity import clip_similarities, newest_checkpoint, open_checkpoint, score_missing
 from svta_assets.videos.verdicts import newest_reviews
 from svta_models.errors import SvtaError
@@ -56,10 +57,10 @@ def test_a_sample_takes_from_every_category_in_proportion(sizes: dict[str, int],
 
 def test_another_seed_draws_others_and_a_grown_dataset_keeps_most() -> None:
     clips = clips_of({"a": 1000})
-    first = set(draw_sample(clips)["clip_id"])
+    first = set(draw_sample(clips, SHARE)["clip_id"])
     assert len(first) == 10
-    assert len(first & set(draw_sample(clips, seed=7)["clip_id"])) < 5
-    grown = set(draw_sample(clips_of({"a": 1100}))["clip_id"])
+    assert len(first & set(draw_sample(clips, SHARE, seed=7)["clip_id"])) < 5
+    grown = set(draw_sample(clips_of({"a": 1100}), SHARE)["clip_id"])
     assert len(grown) == 11
     assert len(first & grown) >= 7
 

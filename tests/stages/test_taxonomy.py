@@ -131,8 +131,12 @@ def test_a_stored_taxonomy_assigns_as_the_fitted_one() -> None:
 
 
 class _Embedder:
-    def __init__(self) -> None:
+    def __init__(self, model: str = "counting") -> None:
         self.calls = 0
+        self.model = model
+
+    def identity(self) -> dict[str, str]:
+        return {"model": self.model}
 
     def encode(self, names: list[str]) -> np.ndarray:
         self.calls += 1
@@ -158,6 +162,16 @@ def test_unchanged_names_keep_the_version_and_ask_nothing_again(
     changed = organize_labels(work).categories
     assert changed["taxonomy"][0] != categories["taxonomy"][0]
     assert sum(changed["pairs"]) == 2 * LABELS.height + 1
+
+
+def test_another_embedding_model_is_another_input(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = _Embedder(), _Embedder("another")
+    work.catalog.publish("labels", "c", LABELS)
+    monkeypatch.setattr(Workspace, "embedder", lambda self: one)
+    before = organize_labels(work).categories
+    monkeypatch.setattr(Workspace, "embedder", lambda self: two)
+    after = organize_labels(work).categories
+    assert two.calls and before["inputs_sha"][0] != after["inputs_sha"][0]
 
 
 def test_a_pair_that_left_a_category_is_assigned_once(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,10 +90,9 @@ def test_people_may_write_names_in_words(words: str, key: str) -> None:
     assert found is not None and found.key == key
 
 
-def test_loading_is_cheap_enough_for_every_definitions_load() -> None:
-    code = "import time, yaml; import svta_models.errors; t = time.perf_counter()\n"
-    code += "from svta_assets.categories import load_categories; load_categories(); print(time.perf_counter() - t)"
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) for _ in range(3)
-    ]
-    assert min(times) < 0.05
+def test_loading_imports_nothing_heavy() -> None:
+    """Every load of the definitions, and every run and step, pays for it again."""
+    code = "import sys; from svta_assets.categories import load_categories; load_categories(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
+    heavy = {"dagster", "polars", "numpy", "pyarrow", "duckdb", "torch", "sklearn", "spacy", "openai", "pydantic"}
+    assert "yaml" in loaded and not heavy.intersection(loaded)

@@ -1,12 +1,10 @@
-"""What people read about the sources, and the list of sentences a labeller doubts."""
+"""What people read about the sources."""
 
 from pathlib import Path
 
-import pytest
 from text_sources import never_embed, write_ar, write_uca
 
 from svta_assets.texts.collect import Collected, collect_texts
-from svta_assets.texts.report import suspicious_normals
 from svta_assets.texts.report_markdown import report_markdown
 
 CALM = "The white car was driving in the middle of the road"
@@ -22,23 +20,6 @@ def small(tmp_path: Path) -> Collected:
     )
     write_ar(tmp_path / "ucfcrime_ar", [("RoadAccidents002_x264.mp4", "一辆红车撞人。", "A blue | car hits a man.")])
     return collect_texts(tmp_path, never_embed)
-
-
-def test_suspicious_normals_are_sentences_of_abnormal_videos(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def opinion(captions: list[str]) -> list[bool]:
-        asked.extend(captions)
-        return ["hits" in caption for caption in captions]
-
-    found = suspicious_normals(small(tmp_path).texts, opinion)
-    assert found.select("caption", "start_s").rows() == [(CALM, 0.0), (CALM, 5.0)]
-    assert len(asked) == len(set(asked)) == 3, "each distinct sentence of an abnormal video once, no normal one"
-
-
-def test_suspicious_normals_refuse_a_labeller_that_skips_some(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="0 opinions on 3 captions"):
-        suspicious_normals(small(tmp_path).texts, lambda captions: [])
 
 
 def test_markdown_shows_counts_and_what_to_look_at(tmp_path: Path) -> None:
