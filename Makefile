@@ -34,8 +34,8 @@ demo-all: env  ## the same with every retrieval model of this version
 ui: env  ## open the Dagster UI on the same instance
 	@exec $(BIN)/svta ui
 
-test: env  ## run all tests
-	$(BIN)/python -m pytest
+test: env  ## run all tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: env  ## ruff, formatting, types
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ from svta_assets.workspace import Workspace, utc_now
 from svta_models.identity import canonical_json, recipe_sha
 from svta_models.media_store import sha256_hex
 from svta_models.release import ReleaseError, name_release, release_names
+from svta_resources.embedder import get_embedder
 from svta_resources.errors import SvtaError
 from svta_resources.video.clip_worker import ClipJob
 
@@ -98,7 +99,7 @@ def check_dataset(
         first = f"; the first: {rejects[0].place}: {rejects[0].reason} ({rejects[0].detail})" if rejects else ""
         raise ImportRefused(f"none of {len(records)} rows can be imported{first}. {rejects_file} lists them.")
     settled = dict(work.catalog.read("clips").select("pair_id", "category").iter_rows())
-    keys, places = place_pairs(pairs, choices.keys or {}, settled, work.embedder().encode)
+    keys, places = place_pairs(pairs, choices.keys or {}, settled, get_embedder().encode)
     return Checked(name, pairs, rejects, keys, places)
 
 
@@ -106,7 +107,7 @@ def import_dataset(work: Workspace, checked: Checked, say: Say | None = None) ->
     """Write a checked dataset: clips, tables, and its release, named like the dataset."""
     made = _write_clips(work, checked, say)
     categories, of_pair = taxonomy_of(
-        checked.pairs, checked.keys, _categories_before(work, checked), work.embedder().encode
+        checked.pairs, checked.keys, _categories_before(work, checked), get_embedder().encode
     )
     _write_texts(work, checked, of_pair)
     _write_labels(work, checked, of_pair)
