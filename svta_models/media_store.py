@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from svta_models.errors import SvtaError
-from svta_models.s3_client import LARGE, endpoint_of, is_refusal, make_client, reason, tells_why
+from svta_models.s3_client import LARGE, endpoint_of, is_refusal, make_client, persist, reason, tells_why
 
 T = TypeVar("T")
 
@@ -290,8 +290,9 @@ class S3Store:
 
         _checked(key)
         try:
-            large = len(data) > LARGE
-            self._ask("writing", key, lambda client: obstore.put(client, key, data, mode="create"), large)
+            create = partial(obstore.put, path=key, file=data, mode="create")
+            write = partial(self._ask, "writing", key, create, len(data) > LARGE)
+            persist(write) if self._answered else write()
         except AlreadyExistsError:
             return sha256_hex(self.get(key))
         return sha256_hex(data)

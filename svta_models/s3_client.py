@@ -6,7 +6,8 @@ AWS_* variables, and without a key among them whatever boto3 finds (AWS_PROFILE,
 
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,16 +80,44 @@ def reason(error: Exception, bucket: str, endpoint: str) -> str:
             f"{endpoint} forbids this user what it takes in bucket {bucket} ({code or 'forbidden'}); "
             "check AWS_ACCESS_KEY_ID and that it may read, write, list and delete"
         )
-    text = str(error).partition("Debug source")[0].strip()
-    if any(sign in text.lower() for sign in _NO_ANSWER):
+    if is_silence(error):
         return (
             f"{endpoint} does not answer for bucket {bucket}; "
             "check that the server runs, then SVTA_MEDIA_URL and the AWS_* variables (AWS_ENDPOINT_URL)"
         )
-    what = code or " ".join(text.split())[:200] or type(error).__name__
+    what = code or " ".join(_words(error).split())[:200] or type(error).__name__
     return (
         f"bucket {bucket} at {endpoint} failed: {what}; check SVTA_MEDIA_URL, the AWS_* variables and the server's log"
     )
+
+
+def persist(write: Callable[[], object]) -> None:
+    """Make a conditional write again while its connection breaks, for SVTA_S3_PATIENCE_S in all.
+
+    obstore repeats only what may be done twice without asking. A conditional write may here: where the first attempt
+    did arrive, the second is told that the object exists.
+    """
+    until = time.monotonic() + _patience()
+    while True:
+        try:
+            write()
+        except SvtaError as error:
+            if not isinstance(error.__cause__, Exception) or not is_silence(error.__cause__):
+                raise
+            if time.monotonic() >= until:
+                raise
+            time.sleep(1.0)
+        else:
+            return
+
+
+def is_silence(error: Exception) -> bool:
+    """Whether no answer came, or none that is whole."""
+    return any(sign in _words(error).lower() for sign in _NO_ANSWER)
+
+
+def _words(error: Exception) -> str:
+    return str(error).partition("Debug source")[0].strip()
 
 
 def is_refusal(error: Exception) -> bool:

@@ -25,10 +25,11 @@ def markdown(work: Workspace, table: PaperTable, rows: pl.DataFrame, controls: p
         f"| direction | method | {' | '.join(FIGURES.values())} | recipe |",
         "|---|---|" + "---|" * (len(FIGURES) + 1),
     ]
+    paper_name = "paper" if _comparable(table, rows, recipes) else "paper (other scale)"
     for direction, title in DIRECTIONS.items():
         for row in rows.filter(direction=direction).iter_rows(named=True):
             paper = table.paper(row["model"], direction)
-            lines += _method_lines(title, row, paper, _in_words(recipes.get(row["checkpoint_id"])))
+            lines += _method_lines(title, row, paper, paper_name, _in_words(recipes.get(row["checkpoint_id"])))
     lines += ["", *_evidence(rows), ""]
     lines += _contamination(work, table, rows)
     lines += [_remark(row) for row in rows.iter_rows(named=True)]
@@ -42,14 +43,20 @@ def _scale(work: Workspace, table: PaperTable, rows: pl.DataFrame, recipes: dict
     pairs, missing = rows.sort("at")["pairs"][-1], max(rows["missing"].fill_null(0))
     what = "real videos" if table.zero_shot else "test pairs"
     incomplete = f" (**{missing} of {pairs + missing} are missing**)" if missing else ""
-    presets = {recipes[one]["preset"] for one in rows["checkpoint_id"] if one in recipes}
-    alike = pairs == table.pairs and TINY not in presets
-    verdict = "" if alike else "**Another scale: the two rows are not to be compared.** "
+    comparable = _comparable(table, rows, recipes)
+    verdict = "" if comparable else "**Another scale: the two rows are not to be compared.** "
     return (
         f"Ours: {pairs:,} {what}{incomplete}, models trained on clips by `{generators}`. Paper: {table.pairs:,} pairs, "
         "models trained on Wan2.1 clips from CLIP weights pre-trained on 400M pairs. "
         f"{verdict}In brackets: ours less the paper's."
     )
+
+
+def _comparable(table: PaperTable, rows: pl.DataFrame, recipes: dict[str, dict[str, Any]]) -> bool:
+    """Whether our gallery has the paper's size and no model is one of the tiny ones."""
+    presets = {recipes[one]["preset"] for one in rows["checkpoint_id"] if one in recipes}
+    tiny = any(preset.startswith(TINY) for preset in presets)
+    return not tiny and bool(rows.sort("at")["pairs"][-1] == table.pairs)
 
 
 def _recipes(work: Workspace) -> dict[str, dict[str, Any]]:
@@ -62,7 +69,9 @@ def _in_words(recipe: dict[str, Any] | None) -> str:
     return f"{recipe['name']}, {recipe['preset']}, {recipe['epochs']} epochs" if recipe else ""
 
 
-def _method_lines(title: str, row: dict[str, Any], paper: dict[str, float] | None, recipe: str) -> list[str]:
+def _method_lines(
+    title: str, row: dict[str, Any], paper: dict[str, float] | None, paper_name: str, recipe: str
+) -> list[str]:
     name = method_name(row["model"])
     ours = " | ".join(f"{row[figure]:.1f}" for figure in FIGURES)
     lines = [f"| {title} | {name}, ours | {ours} | {recipe} |"]
@@ -71,7 +80,7 @@ def _method_lines(title: str, row: dict[str, Any], paper: dict[str, float] | Non
         lines.append(f"| {title} | {name}, {row['untouched_pairs']} untouched of {row['pairs']} pairs | {rest} | |")
     if paper:
         theirs = " | ".join(f"{paper[said]:.1f} ({row[ours] - paper[said]:+.1f})" for ours, said in FIGURES.items())
-        lines.append(f"| {title} | *{name}, paper* | {theirs} | |")
+        lines.append(f"| {title} | *{name}, {paper_name}* | {theirs} | |")
     return lines
 
 
