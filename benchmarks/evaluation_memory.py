@@ -36,7 +36,7 @@ class _Gallery:
     def __init__(self, pairs: int) -> None:
         self.pair_ids = self.captions = self.categories = self.clip_keys = [str(number) for number in range(pairs)]
 
-    def frames(self, number: int, choice: FrameChoice, resize: str = "exact") -> tuple[Tensor, Tensor]:
+    def frames(self, number: int, choice: FrameChoice) -> tuple[Tensor, Tensor]:
         frames = torch.full((FRAMES, 3, SIZE, SIZE), number % 251, dtype=torch.uint8)
         return frames, torch.ones(FRAMES, dtype=torch.long)
 
@@ -44,7 +44,7 @@ class _Gallery:
 class _Encoder:
     """The real head over features drawn in place of the towers' output."""
 
-    id, choice, resize, device = "drawn", FrameChoice(FRAMES, SIZE), "exact", torch.device("cpu")
+    id, choice, device = "drawn", FrameChoice(FRAMES, SIZE), torch.device("cpu")
 
     def __init__(self, method: str) -> None:
         small = {"vision_layers": 1, "text_layers": 4, "vocab": 100, "max_words": WORDS, "max_frames": FRAMES}

@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -46,7 +47,7 @@ def main() -> None:
         cache = FrameCache(Path(folder) / "frames")
         for how in ("exact", "fast"):
             began = time.process_time()
-            read = read_clips(split, ClipView(SEEN, how), cache)
+            read = read_clips(split, ClipView(replace(SEEN, resize=how)), cache)
             seconds = time.process_time() - began
             print(f"decode and resize ({how}): {given.pairs / seconds:.1f} clips per CPU second")
         buffers = FrameBuffers(read.clips.frames_NTCHW)

@@ -17,6 +17,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("model", default="clip4clip-meanp")
 @click.option("--release", default="latest", show_default=True, help="latest, a name or a hash")
+@click.option("--checkpoint", default="", help="Id of MODEL's checkpoint, or an imported one's name; default: newest.")
 @click.option("--model", "own", help="Evaluate a model of your own: its Python file, module or registered name.")
 @click.option(
     "--similarity", type=_FILE, help="Evaluate a model of your own: .npy of (N captions, N clips), higher=nearer."
@@ -40,6 +41,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(
     model: str,
     release: str,
+    checkpoint: str,
     own: str | None,
     similarity: Path | None,
     ranks: Path | None,
@@ -78,7 +80,7 @@ def command(
     elif own:
         _evaluate_own(own, release, list(benchmarks) or None)
     else:
-        _evaluate_checkpoint(work, model, release, list(benchmarks) or None, verbose)
+        _evaluate_checkpoint(work, model, release, checkpoint, list(benchmarks) or None, verbose)
 
 
 def _known_model(model: str) -> None:
@@ -114,7 +116,9 @@ def _evaluate_own(given: str, release: str, benchmarks: list[str] | None) -> Non
     Console().print(Markdown(all_tables(work)))
 
 
-def _evaluate_checkpoint(work: Any, model: str, release: str, benchmarks: list[str] | None, verbose: bool) -> None:
+def _evaluate_checkpoint(
+    work: Any, model: str, release: str, checkpoint: str, benchmarks: list[str] | None, verbose: bool
+) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -122,7 +126,8 @@ def _evaluate_checkpoint(work: Any, model: str, release: str, benchmarks: list[s
     from svta_cli.progress import live_line
     from svta_cli.runs import open_runner
 
-    config = {"ops": {"eval_tables": {"config": {"release": release, "benchmarks": benchmarks}}}}
+    settings = {"release": release, "benchmarks": benchmarks, "checkpoint": checkpoint}
+    config = {"ops": {"eval_tables": {"config": settings}}}
     with live_line(f"evaluating {model}") as say, open_runner(say=say, verbose=verbose) as runner:
         runner.run("benchmark", model, assets=["eval_tables"], config=config)
     work.refresh()

@@ -39,8 +39,8 @@ class Checkpoint:
 
     @property
     def release(self) -> str:
-        """Hash of the release the model was trained on."""
-        return str(self.config["release"])
+        """Hash of the release the model was trained on; empty for published weights."""
+        return str(self.config["release"] or "")
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -84,6 +84,11 @@ def load_checkpoint(store: MediaStore, prefix: str, checkpoint_id: str) -> Check
     model = build_model(config["method"], config["model"])
     load_weights(model, state, origin=f"{folder}/model.safetensors")
     return Checkpoint(checkpoint_id, model.eval(), tokenizer_from_json(config["tokenizer"]), config)
+
+
+def checkpoint_config(store: MediaStore, prefix: str, checkpoint_id: str) -> dict[str, Any]:
+    """What a checkpoint was saved with, without its weights. Raises CheckpointError."""
+    return _read_config(store, f"{prefix}/{checkpoint_id}/config.json", checkpoint_id)
 
 
 def list_checkpoints(store: MediaStore, prefix: str) -> list[str]:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from svta_models.dataset import DecodedSplit, Frames
 from svta_models.decode_pool import fill_cache
+from svta_models.gram.hearing import SoundChoice, Tracks
+from svta_models.gram.sound import AudioError
 from svta_models.input_cache import ClipView, FrameCache
 from svta_models.release import DamagedClip, ReleaseSplit
 
@@ -94,23 +96,47 @@ def read_clips(
     workers: int = 0,
     max_broken: float = 0.0,
     say: Say = lambda line: None,
+    sound: SoundChoice | None = None,
 ) -> ClipInput:
     """Decode a split into memory, or into `cache` with `workers` processes what it does not hold yet.
 
-    Raises DamagedClip when more than the share `max_broken` of the clips is broken.
+    `sound`: what is heard of the clips as well. A clip whose track does not decode is as broken as one whose pictures
+    do not. Raises DamagedClip when more than the share `max_broken` of the clips is broken.
     """
     rows = split.frame.to_dicts()
+    deaf = _without_sound(split, rows, sound, say) if sound else {}
+    rows = [row for row in rows if row["pair_id"] not in deaf]
     frames, counts, broken = (
         _in_memory(split, rows, view) if cache is None else _in_cache(split, rows, view, cache, workers, say)
     )
-    if len(broken) > max_broken * len(rows):
+    broken = deaf | broken
+    if len(broken) > max_broken * len(split):
         named = "; ".join(list(broken.values())[:_NAMED])
-        raise DamagedClip(f"{len(broken)} of {len(rows)} {split.name} clips are broken: {named}")
+        raise DamagedClip(f"{len(broken)} of {len(split)} {split.name} clips are broken: {named}")
     mask_NT = (torch.arange(view.choice.max_frames) < torch.tensor(counts)[:, None]).long()
     kept = split.frame.filter(~split.frame["pair_id"].is_in(list(broken))) if broken else split.frame
     columns = kept.select("caption", "pair_id", "final_category").to_dict(as_series=False)
-    clips = DecodedSplit(frames, mask_NT, columns["caption"], columns["pair_id"], columns["final_category"])
+    sounds = _tracks(split, kept.to_dicts(), sound) if sound else None
+    clips = DecodedSplit(frames, mask_NT, columns["caption"], columns["pair_id"], columns["final_category"], sounds)
     return ClipInput(clips, broken)
+
+
+def _tracks(split: ReleaseSplit, rows: list[dict[str, Any]], sound: SoundChoice) -> Tracks:
+    return Tracks(len(rows), lambda number: split.clip_bytes(rows[number]), sound)
+
+
+def _without_sound(split: ReleaseSplit, rows: list[dict[str, Any]], sound: SoundChoice, say: Say) -> dict[str, str]:
+    """Decode every track once: pair id -> what is wrong with its clip. Says how many clips have a track."""
+    tracks, broken, heard = _tracks(split, rows, sound), dict[str, str](), 0
+    for number, row in enumerate(rows):
+        try:
+            heard += tracks.has_track(number)
+        except DamagedClip as error:
+            broken[row["pair_id"]] = str(error)
+        except AudioError as error:
+            broken[row["pair_id"]] = f"clip {row['clip_id']}: {error}"
+    say(f"{heard} of {len(rows)} {split.name} clips have an audio track; an empty spectrogram stands for the others")
+    return broken
 
 
 def _in_memory(

@@ -18,6 +18,8 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from svta_models.errors import SvtaError
+from svta_models.gram.bert_tokenizer import KIND as BERT
+from svta_models.gram.bert_tokenizer import BertTokenizer
 from svta_models.tokenizer import CaptionTokenizer
 
 _MERGES = Path(__file__).parent / "clip_merges.json"
@@ -50,13 +52,15 @@ class ClipTokenizer:
         return json.dumps({"kind": "clip"})
 
 
-AnyTokenizer = CaptionTokenizer | ClipTokenizer
+AnyTokenizer = CaptionTokenizer | ClipTokenizer | BertTokenizer
 
 
 def tokenizer_from_json(text: str) -> AnyTokenizer:
-    """Read what either tokenizer's `to_json` wrote. Raises SvtaError for anything else."""
+    """Read what any tokenizer's `to_json` wrote. Raises SvtaError for anything else."""
     if text == ClipTokenizer().to_json():
         return ClipTokenizer()
+    if text.startswith(f'{{"kind": "{BERT}"'):
+        return BertTokenizer.from_json(text)
     return CaptionTokenizer.from_json(text)
 
 

@@ -3,7 +3,7 @@
 Shape letters: N pairs, T frame slots, C = 3 channels, H and W pixels (S where square).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,15 +60,29 @@ class Frames(Protocol):
     def __getitem__(self, rows: Any, /) -> torch.Tensor: ...
 
 
+class Sounds(Protocol):
+    """Spectrograms of many clips, (N, A, S, F) float32, that can be asked for by rows."""
+
+    def __getitem__(self, rows: Any, /) -> torch.Tensor: ...
+
+    def drawn(self, numbers: Sequence[int], random: torch.Generator | None) -> torch.Tensor:
+        """Those of some clips, with a window drawn of each long track."""
+        ...
+
+
 @dataclass(frozen=True)
 class DecodedSplit:
-    """Every clip of a split: frames_NTCHW uint8, mask_NT int64, captions and ids in the same order."""
+    """Every clip of a split: frames_NTCHW uint8, mask_NT int64, captions and ids in the same order.
+
+    sounds: what is heard of them, None for a model that hears nothing.
+    """
 
     frames_NTCHW: Frames
     mask_NT: torch.Tensor
     captions: list[str]
     pair_ids: list[str]
     final_categories: list[str]
+    sounds: Sounds | None = None
 
     def __len__(self) -> int:
         return len(self.captions)

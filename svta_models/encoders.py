@@ -11,7 +11,6 @@ from torch import Tensor
 
 from svta_models.augment import to_clip_input
 from svta_models.checkpoint import Checkpoint
-from svta_models.frames import Resize
 from svta_models.gallery import FrameChoice, frame_choice
 from svta_models.retrieval import Features
 
@@ -25,8 +24,6 @@ class Encoder(Protocol):
     def device(self) -> torch.device: ...
     @property
     def choice(self) -> FrameChoice: ...
-    @property
-    def resize(self) -> Resize: ...
     @property
     def cells_per_pair(self) -> int:
         """Floats that `score` holds at a time for every caption-clip pair."""
@@ -49,6 +46,13 @@ class Encoder(Protocol):
         ...
 
 
+def encoder_of(checkpoint: Checkpoint) -> "CheckpointEncoder":
+    """How a checkpoint of any method is evaluated."""
+    from svta_models.gram.encoder import GramEncoder  # which is a CheckpointEncoder
+
+    return (GramEncoder if checkpoint.config["method"] == GramEncoder.method else CheckpointEncoder)(checkpoint)
+
+
 class CheckpointEncoder:
     """A trained checkpoint, in eval mode where its model is."""
 
@@ -57,8 +61,6 @@ class CheckpointEncoder:
         config = checkpoint.model.config
         self.id = checkpoint.id
         self.choice = frame_choice(checkpoint.recipe, config.image, config.fit)
-        # Evaluated as trained: a recipe of before the setting has the published transform.
-        self.resize: Resize = "fast" if checkpoint.recipe.get("resize") == "fast" else "exact"
         self.cells_per_pair = checkpoint.model.cells_per_pair
 
     @property
@@ -67,12 +69,12 @@ class CheckpointEncoder:
 
     def text_keys(self, captions: Sequence[str]) -> list[Hashable]:
         """The tokens: captions that differ beyond `max_words`, or in case, are the same to the model."""
-        ids_NL, _ = self._tokens(captions)
+        ids_NL, _ = self.tokens(captions)
         return [tuple(row) for row in ids_NL.tolist()]
 
     @torch.no_grad()
     def texts(self, captions: Sequence[str]) -> Features:
-        ids_BL, mask_BL = self._tokens(captions)
+        ids_BL, mask_BL = self.tokens(captions)
         return self._model.text_side(ids_BL.to(self.device), mask_BL.to(self.device))
 
     @torch.no_grad()
@@ -83,5 +85,6 @@ class CheckpointEncoder:
     def score(self, texts: Features, clips: Features) -> Tensor:
         return self._model.score(texts, clips)
 
-    def _tokens(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def tokens(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Ids and mask (N, L) int64 of captions."""
         return self._checkpoint.tokenizer.encode(list(captions), self._checkpoint.recipe["max_words"])

@@ -5,12 +5,9 @@ them are all that memory holds beside the (N, N) result. Shape letters: N pairs,
 """
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import zip_longest
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +19,13 @@ from svta_models.augment import to_clip_input
 from svta_models.checkpoint import Checkpoint
 from svta_models.clip_tokenizer import AnyTokenizer
 from svta_models.dataset import DecodedSplit
-from svta_models.encoders import CheckpointEncoder, Encoder
+from svta_models.encoders import Encoder, encoder_of
 from svta_models.errors import SvtaError
 from svta_models.feature_blocks import BLOCK, FeatureBlocks, StoredSide
-from svta_models.frames import DecodeError
 from svta_models.gallery import Gallery, ReleaseGallery, data_sha
+from svta_models.gram.encoder import GramEncoder, stacked
+from svta_models.gram.model import Extras, Gram
+from svta_models.gram.rerank_gallery import Asked, Reranking, rerank_gallery
 from svta_models.metrics import (
     RECALL_AT,
     WithinCategory,
@@ -37,13 +36,13 @@ from svta_models.metrics import (
     recall_within,
     retrieval_metrics,
 )
+from svta_models.reading import ClipRead, read_ahead
 from svta_models.release import ReleaseSplit
 from svta_models.retrieval import Features, LooseModel, RetrievalModel
 from svta_models.scoring import block_pairs, score_blocks, score_sides
 
 DIRECTIONS = ("t2v", "v2t")
 _COPY_ROWS = 256  # rows of a similarity copied at a time
-_DECODERS = 8  # threads that decode ahead; more wait for the disk
 
 Progress = Callable[[int, int], None]
 
@@ -66,6 +65,8 @@ class Evaluation:
     best_wrong_score. intervals[direction]["R@k"]: 95% bootstrap over queries of the tie-averaged recall.
     within[direction]: R@1 inside the final category with its chance. chance: a random order's figures.
     data_sha: hash of the captions and clips; broken: number in the gallery -> why a video is not among the pairs.
+    frames: which frames were seen, in words. heard: of GRAM with real audio, how many clips have a track. reranked:
+    ranks after the matching head has read the nearest, for a model that has one; the other figures never contain it.
     """
 
     pair_ids: list[str]
@@ -81,13 +82,16 @@ class Evaluation:
     chance: dict[str, float]
     data_sha: str = ""
     broken: dict[int, str] = field(default_factory=dict)
+    frames: str = ""
+    heard: int | None = None
+    reranked: Reranking | None = None
 
 
 def evaluate(
     checkpoint: Checkpoint, split: ReleaseSplit, on_progress: Progress | None = None, work: Path | None = None
 ) -> Evaluation:
     """Evaluate on a release split (`test` for tables) where the checkpoint's model is; see `evaluate_gallery`."""
-    return evaluate_gallery(CheckpointEncoder(checkpoint), ReleaseGallery(split), on_progress, work)
+    return evaluate_gallery(encoder_of(checkpoint), ReleaseGallery(split), on_progress, work)
 
 
 def evaluate_gallery(
@@ -121,8 +125,13 @@ def evaluate_gallery(
         pairs = block_pairs(encoder.cells_per_pair, encoder.device)
         similarity = score_sides(encoder.score, texts, clips, pairs)
         similarity = _spread(similarity, text_row, [place[first[number]] for number in kept])
+        heard, reranked = clips.heard, None
+        if isinstance(encoder, GramEncoder):
+            asked = Asked(captions, [first[number] for number in kept])
+            reranked = rerank_gallery(encoder, gallery, asked, similarity, folder)
     pair_ids, categories = ([column[n] for n in kept] for column in (gallery.pair_ids, gallery.categories))
-    return evaluate_similarity(similarity, pair_ids, categories, sha, broken)
+    found = evaluate_similarity(similarity, pair_ids, categories, sha, broken)
+    return replace(found, frames=encoder.choice.in_words, heard=heard, reranked=reranked)
 
 
 def work_name(model: str, data: str) -> str:
@@ -182,28 +191,16 @@ def _encode_clips(
     blocks, broken, total = FeatureBlocks(folder, "clips"), dict[int, str](), len(distinct)
     todo = blocks.missing(total)
     done = total - sum(len(block) for block in todo)
-    with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
-
-        def read(number: int) -> tuple[Tensor, Tensor] | str:
-            try:
-                return gallery.frames(number, encoder.choice, encoder.resize)
-            except DecodeError as error:
-                return str(error)
-
-        # The next block is decoded while this one is encoded: two blocks of frames are all that is held.
-        waiting = [[pool.submit(read, distinct[place]) for place in block] for block in todo[:1]]
-        for block, following in zip_longest(todo, todo[1:]):
-            read_now = waiting.pop()
-            waiting.append([pool.submit(read, distinct[place]) for place in following or ()])
-            numbers = [distinct[place] for place in block]
-            answers = {number: future.result() for number, future in zip(numbers, read_now, strict=True)}
-            wrong = {number: answer for number, answer in answers.items() if isinstance(answer, str)}
-            broken |= wrong
-            if leave_out or not wrong:
-                _encode_block(encoder, blocks, block.start, answers)
-            done += len(block)
-            if on_progress is not None:
-                on_progress(done, total)
+    sound = encoder.sound if isinstance(encoder, GramEncoder) else None
+    numbers = [[distinct[place] for place in block] for block in todo]
+    for block, answers in zip(todo, read_ahead(gallery, numbers, encoder.choice, sound), strict=True):
+        wrong = {number: answer for number, answer in answers.items() if isinstance(answer, str)}
+        broken |= wrong
+        if leave_out or not wrong:
+            _encode_block(encoder, blocks, block.start, answers)
+        done += len(block)
+        if on_progress is not None:
+            on_progress(done, total)
     if broken and not leave_out:
         raise BrokenVideos(broken)
     side = blocks.side(total, encoder.device)
@@ -211,15 +208,18 @@ def _encode_clips(
     return side, gone | broken
 
 
-def _encode_block(
-    encoder: Encoder, blocks: FeatureBlocks, start: int, answers: dict[int, tuple[Tensor, Tensor] | str]
-) -> None:
+def _encode_block(encoder: Encoder, blocks: FeatureBlocks, start: int, answers: dict[int, ClipRead | str]) -> None:
     read = {number: answer for number, answer in answers.items() if not isinstance(answer, str)}
-    features: Features = ()
-    if read:
-        frames_BTCHW, mask_BT = (torch.stack(parts) for parts in zip(*read.values(), strict=True))
+    if not read:
+        blocks.write(start, [], ())
+        return
+    frames_BTCHW, mask_BT, spectrograms_BASF = stacked(list(read.values()))
+    if isinstance(encoder, GramEncoder):
+        features = encoder.clips(frames_BTCHW, mask_BT, spectrograms_BASF)
+    else:
         features = encoder.clips(frames_BTCHW, mask_BT)
-    blocks.write(start, list(read), features)
+    tracks = [clip.heard.has_track for clip in read.values() if clip.heard is not None]
+    blocks.write(start, list(read), features, sum(tracks) if tracks else None)
 
 
 def _encode_texts(encoder: Encoder, captions: Sequence[str], folder: Path) -> tuple[StoredSide, list[int]]:
@@ -269,8 +269,13 @@ def encode_sides(
     for start in range(0, len(clips), BLOCK):
         block = slice(start, start + BLOCK)
         texts.append(model.text_side(ids_NL[block].to(model.device), mask_NL[block].to(model.device)))
-        frames_BTCHW = to_clip_input(clips.frames_NTCHW[block], clips.mask_NT[block])
-        videos.append(model.clip_side(frames_BTCHW.to(model.device), clips.mask_NT[block].to(model.device)))
+        frames_BTCHW = to_clip_input(clips.frames_NTCHW[block], clips.mask_NT[block]).to(model.device)
+        mask_BT = clips.mask_NT[block].to(model.device)
+        if isinstance(model, Gram) and clips.sounds is not None:
+            heard = Extras(clips.sounds[block].to(model.device))
+            videos.append(model.clip_side(frames_BTCHW, mask_BT, heard))
+        else:
+            videos.append(model.clip_side(frames_BTCHW, mask_BT))
     model.train(was_training)
     return _joined(texts), _joined(videos)
 

@@ -56,7 +56,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training, in a form that can be sent to another process. `clip_file`: CLIP's weights, for fine-tuning."""
+    """One training, in a form that can be sent to another process. `weights`: the published file it starts from."""
 
     store: MediaStore
     release: str
@@ -65,7 +65,7 @@ class TrainingJob:
     seed: int
     method: str
     how: Execution
-    clip_file: Path | None = None
+    weights: Path | None = None
 
 
 @dataclass(frozen=True)

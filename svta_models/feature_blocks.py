@@ -17,6 +17,7 @@ from svta_models.retrieval import Features
 
 BLOCK = 32
 """Items of one file; what is encoded, kept and lost together."""
+_HEARD = "heard"
 
 
 class Side(Protocol):
@@ -54,15 +55,19 @@ class FeatureBlocks:
         blocks = [range(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
         return [block for block in blocks if not self._file(block.start).exists()]
 
-    def write(self, first: int, rows: Sequence[int], features: Features) -> None:
-        """Keep a block: `features` of the items `rows`; `first` is the block's first item, read or not."""
+    def write(self, first: int, rows: Sequence[int], features: Features, heard: int | None = None) -> None:
+        """Keep a block: `features` of the items `rows`; `first` is the block's first item, read or not.
+
+        `heard`: how many of them have an audio track, where that was looked at.
+        """
         from safetensors.torch import save_file
 
         tensors = {f"feature{place}": tensor.detach().cpu().contiguous() for place, tensor in enumerate(features)}
         target = self._file(first)
         unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
-            save_file({"rows": torch.tensor(rows, dtype=torch.long), **tensors}, unfinished)
+            facts = None if heard is None else {_HEARD: str(heard)}
+            save_file({"rows": torch.tensor(rows, dtype=torch.long), **tensors}, unfinished, facts)
             os.replace(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -86,6 +91,12 @@ class StoredSide:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def heard(self) -> int | None:
+        """How many items have an audio track; None where that was not looked at."""
+        found = [count for file in self._files if (count := _heard(file)) is not None]
+        return sum(found) if found else None
+
     def take(self, rows: slice) -> Features:
         start, stop, _ = rows.indices(len(self))
         parts, first = [], 0
@@ -103,6 +114,14 @@ def _rows(file: Path) -> list[int]:
     with safe_open(file, framework="pt") as opened:
         rows: list[int] = opened.get_tensor("rows").tolist()
         return rows
+
+
+def _heard(file: Path) -> int | None:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        said = (opened.metadata() or {}).get(_HEARD)
+    return None if said is None else int(said)
 
 
 def _features(file: Path, rows: slice) -> list[Tensor]:

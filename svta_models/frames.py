@@ -22,8 +22,11 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 Fit = Literal["crop", "squash"]
 """`crop`: short side to the size, then the centre (published). `squash`: the whole picture into the square."""
 
-Resize = Literal["exact", "fast"]
-"""`exact`: the published transform's bits. `fast`: the same filter over all frames at once, at most one level off."""
+Resize = Literal["exact", "fast", "bilinear"]
+"""`exact`: the published transform's bits. `fast`: the same filter over all frames at once, at most one level off.
+`bilinear`: GRAM's published transform, which does not smooth, rounded to 8 bits."""
+
+RESIZES: tuple[Resize, ...] = ("exact", "fast", "bilinear")
 
 
 class DecodeError(SvtaError):
@@ -140,7 +143,7 @@ def preprocess(frames: np.ndarray, size: int, fit: Fit = "crop", how: Resize = "
 
 
 def resize_frames(frames: np.ndarray, size: int, fit: Fit = "crop", how: Resize = "exact") -> np.ndarray:
-    """Resize (T, H, W, 3) uint8 to (T, 3, size, size) uint8, bicubic on 8-bit values like the published transform."""
+    """Resize (T, H, W, 3) uint8 to (T, 3, size, size) uint8; bicubic on 8-bit values unless `how` says otherwise."""
     height, width = frames.shape[1:3]
     if fit == "squash":
         target = (size, size)
@@ -149,8 +152,11 @@ def resize_frames(frames: np.ndarray, size: int, fit: Fit = "crop", how: Resize 
     else:
         target = (int(size * width / height), size)
     left, top = round((target[0] - size) / 2), round((target[1] - size) / 2)
+    kept = slice(top, top + size), slice(left, left + size)
+    if how == "bilinear":
+        return _resize_bilinear(frames, target, *kept)
     resize = _resize_at_once if how == "fast" else _resize_one_by_one
-    return resize(frames, target, slice(top, top + size), slice(left, left + size))
+    return resize(frames, target, *kept)
 
 
 def _resize_one_by_one(frames: np.ndarray, target: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
@@ -171,6 +177,15 @@ def _resize_at_once(frames: np.ndarray, target: tuple[int, int], rows: slice, co
     frames_TCHW = torch.from_numpy(frames).permute(0, 3, 1, 2)  # channels last: the vectorised 8-bit kernel wants it
     resized_TCHW = F.interpolate(frames_TCHW, target[::-1], mode="bicubic", antialias=True)
     return np.ascontiguousarray(resized_TCHW[..., rows, columns].numpy())
+
+
+def _resize_bilinear(frames: np.ndarray, target: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
+    import torch
+    from torch.nn import functional as F
+
+    x_TCHW = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    x_TCHW = F.interpolate(x_TCHW, target[::-1], mode="bilinear", antialias=False, align_corners=False)
+    return np.ascontiguousarray(x_TCHW[..., rows, columns].round().to(torch.uint8).numpy())
 
 
 def normalise(frames: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from svta_models.frames import DecodeError, Resize, decode_video, probe_video, resize_frames
+from svta_models.frames import DecodeError, decode_video, probe_video
 from svta_models.gallery import FrameChoice
 from svta_models.identity import canonical_json
 from svta_models.release import DamagedClip, ReleaseSplit
@@ -33,11 +33,10 @@ class ClipView:
     """What a model sees of a clip: which frames, how large, and how they were resized."""
 
     choice: FrameChoice
-    resize: Resize = "exact"
 
     def key(self, sha256: str) -> str:
         """Name of this view of the clip with these bytes (64 hex digits)."""
-        seen = {"format": FORMAT, "clip": sha256, "resize": self.resize, **asdict(self.choice)}
+        seen = {"format": FORMAT, "clip": sha256, **asdict(self.choice)}
         return hashlib.sha256(canonical_json(seen).encode()).hexdigest()
 
     def read(self, split: ReleaseSplit, row: dict[str, Any]) -> np.ndarray:
@@ -50,7 +49,7 @@ class ClipView:
                 f"clip {row['clip_id']} does not decode ({error}). Run `svta verify`, then materialize `videos` for "
                 f"{row['category']!r} again"
             ) from error
-        return resize_frames(frames, self.choice.size, self.choice.fit, self.resize)
+        return self.choice.fitted(frames)
 
     @property
     def bytes_per_clip(self) -> int:

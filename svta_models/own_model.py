@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from svta_models.errors import SvtaError
-from svta_models.frames import Fit, Resize
+from svta_models.frames import Fit
 from svta_models.gallery import FrameChoice
 from svta_models.retrieval import Features
 
@@ -129,7 +129,6 @@ class OwnEncoder:
             raise SvtaError(f"model {own.name}: what load() returns has no {' and no '.join(missing)}")
         self._name = own.name
         self.id, self.choice, self.device = own.id, own.choice, torch.device(device)
-        self.resize: Resize = "exact"
         # What a similarity of its own needs is not known; the product of two vectors needs one float.
         self.cells_per_pair = 1024 if hasattr(self._loaded, "similarity") else 1
 

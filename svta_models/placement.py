@@ -4,7 +4,7 @@ One process on the CPU in float32 is plain PyTorch. Everything else goes through
 over float32 weights, and one process a device with gradients averaged (DistributedDataParallel).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,11 +50,12 @@ class Placement:
         model.to(self.device)
         self._wrapped = model if self.accelerator is None else self.accelerator.prepare_model(model)
 
-    def loss(self, *inputs: Tensor, ranks: int = 1) -> Tensor:
-        """The loss of this process's part of a batch, ready for `backward`."""
+    def loss(self, *inputs: Tensor, ranks: int = 1, also: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The loss of this process's part of a batch, ready for `backward`; `also`: what only some models take."""
         assert self._wrapped is not None, "take a model first"
         moved = (tensor.to(self.device, non_blocking=True) for tensor in inputs)
-        return self._wrapped(*moved, ranks=ranks)
+        named = {name: tensor.to(self.device, non_blocking=True) for name, tensor in (also or {}).items()}
+        return self._wrapped(*moved, ranks=ranks, **named)
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of a loss, averaged over all processes."""

@@ -22,10 +22,10 @@ from svta_models.errors import SvtaError
 from svta_models.loader import BatchLoader
 from svta_models.optim import freeze_layers, published_optimizer, published_step
 from svta_models.placement import Placement
-from svta_models.presets import ClipConfig, preset_values
-from svta_models.published import build_model, from_clip
+from svta_models.published import build_model, from_clip, open_published
 from svta_models.recipe import AnyRecipe, FineTuning, Recipe
 from svta_models.retrieval import RetrievalModel
+from svta_models.shapes import model_shape, vocabulary, with_vocabulary
 from svta_models.tokenizer import CaptionTokenizer
 
 
@@ -97,13 +97,13 @@ class ScratchTrainer(Trainer):
     ) -> None:
         super().__init__(recipe, clips, random, place)
         shape = model_shape(recipe)
-        tokenizer = CaptionTokenizer.train(self.captions, ClipConfig.from_mapping(shape).vocab)
+        tokenizer = CaptionTokenizer.train(self.captions, vocabulary(shape))
         if recipe.shuffle_captions:
             self.captions = shuffled(self.captions, random)
         self.ids_NL, self.mask_NL = tokenizer.encode(self.captions, recipe.max_words)
         self.mirror_N = torch.tensor([recipe.flip and mirrorable(caption) for caption in self.captions])
         self.recipe, self.tokenizer = recipe, tokenizer
-        self.model = build_model(method, shape | {"vocab": tokenizer.size})
+        self.model = build_model(method, with_vocabulary(shape, tokenizer.size))
         place.take(self.model)
         self.optimizer = _adamw(self.model, recipe)
         total = recipe.epochs * len(self.batches(torch.arange(len(clips))))
@@ -132,13 +132,15 @@ class ScratchTrainer(Trainer):
         frames_BTCHW = augment_frames(frames_BTCHW, self.mirror_N[rows_B], recipe.shift, random)
         ids_BL = drop_words(self.ids_NL[rows_B], recipe.word_dropout, random)
         frames_BTCHW = to_clip_input(frames_BTCHW, frame_mask_BT)
-        loss = self.place.loss(ids_BL, self.mask_NL[rows_B], frames_BTCHW, frame_mask_BT)
+        sounds = self.clips.sounds
+        heard = {} if sounds is None else {"spectrograms_BASF": sounds.drawn(rows_B.tolist(), random)}
+        loss = self.place.loss(ids_BL, self.mask_NL[rows_B], frames_BTCHW, frame_mask_BT, also=heard)
         self.optimizer.zero_grad()
         self.place.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.model.clamp_logit_scale()
-        return _finite(float(loss.detach()), recipe)
+        return finite(float(loss.detach()), recipe)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -166,7 +168,7 @@ class FineTuner(Trainer):
         self,
         recipe: FineTuning,
         method: str,
-        clip_file: Path,
+        weights: Path,
         clips: DecodedSplit,
         random: torch.Generator,
         place: Placement,
@@ -181,7 +183,8 @@ class FineTuner(Trainer):
             self.captions = shuffled(self.captions, random)
         self.recipe, self.tokenizer = recipe, ClipTokenizer()
         self.ids_NL, self.mask_NL = self.tokenizer.encode(self.captions, recipe.max_words)
-        self.model = from_clip(method, clip_file, model_shape(recipe) | {"dropout": recipe.dropout})
+        build = open_published if recipe.start else from_clip
+        self.model = build(method, weights, model_shape(recipe) | {"dropout": recipe.dropout})
         freeze_layers(self.model, recipe.freeze_layers)
         place.take(self.model)
         total = recipe.epochs * len(self.batches(torch.arange(len(clips))))
@@ -215,12 +218,7 @@ class FineTuner(Trainer):
         loss = self.place.loss(inputs.ids_RL, inputs.mask_RL, frames_RTCHW, frame_mask_RT, ranks=self._ranks)
         self.place.backward(loss)
         published_step(self.model, self.published)
-        return _finite(self.place.mean(loss), self.recipe)
-
-
-def model_shape(recipe: AnyRecipe) -> dict[str, Any]:
-    """Sizes of the recipe's model, as `build_model` takes them."""
-    return preset_values(recipe.preset) | {"max_words": recipe.max_words, "max_frames": recipe.max_frames}
+        return finite(self.place.mean(loss), self.recipe)
 
 
 def shuffled(captions: list[str], random: torch.Generator) -> list[str]:
@@ -230,7 +228,8 @@ def shuffled(captions: list[str], random: torch.Generator) -> list[str]:
     return [captions[successor[index]] for index in range(len(captions))]
 
 
-def _finite(loss: float, recipe: AnyRecipe) -> float:
+def finite(loss: float, recipe: AnyRecipe) -> float:
+    """A step's loss. Raises SvtaError when the training has diverged."""
     if not math.isfinite(loss):
         raise SvtaError(f"training diverged (loss {loss}): lower the recipe's lr (now {recipe.lr}) or raise warmup")
     return loss

@@ -14,19 +14,20 @@ from dataclasses import replace
 import torch
 
 from svta_models.checkpoint import save_checkpoint
-from svta_models.clip_files import open_clip_file
 from svta_models.clip_input import ClipInput, read_clips
 from svta_models.errors import SvtaError
 from svta_models.execution import EpochReport, Execution, Say, TrainingJob, TrainResult
 from svta_models.fitting import Fitting, Progress
 from svta_models.gallery import frame_choice
+from svta_models.gram.tuning import GramTuner
 from svta_models.input_cache import ClipView, FrameCache
 from svta_models.media_store import MediaStore
 from svta_models.placement import Meeting, Placement, placed
-from svta_models.presets import ClipConfig
-from svta_models.recipe import AnyRecipe, FineTuning, Recipe
+from svta_models.recipe import AnyRecipe, GramTuning, Recipe
 from svta_models.release import Release, ReleaseSplit
-from svta_models.trainers import FineTuner, ScratchTrainer, Trainer, model_shape
+from svta_models.shapes import model_shape, picture_of, sound_of
+from svta_models.starting import starting_weights
+from svta_models.trainers import FineTuner, ScratchTrainer, Trainer
 from svta_models.training_state import TrainingState
 
 OnEpoch = Callable[[EpochReport], None]
@@ -57,14 +58,8 @@ def train(
     whole = release.release if isinstance(release, ReleaseSplit) else release
     how.check(recipe)
     job = TrainingJob(store, whole.hash, prefix, recipe, seed, method, how)
-    if isinstance(recipe, FineTuning):
-        weights = open_clip_file(recipe.preset)
-        if recipe.weights not in ("", weights.sha256):
-            raise SvtaError(
-                f"{weights.path} has sha256 {weights.sha256[:12]}, the recipe names {recipe.weights[:12]}: it was "
-                "changed; put the file back, or start the training anew"
-            )
-        job = replace(job, recipe=replace(recipe, weights=weights.sha256), clip_file=weights.path)
+    if not isinstance(recipe, Recipe) and (weights := starting_weights(recipe, store, prefix)) is not None:
+        job = replace(job, recipe=replace(recipe, weights=weights.sha256), weights=weights.path)
     if how.processes > 1:
         from svta_models.ranks import train_in_processes
 
@@ -77,7 +72,7 @@ def train_here(
 ) -> TrainResult:
     """Train in this process; with `meeting` it is one of several, of which the first writes and reports."""
     started, recipe = time.monotonic(), job.recipe
-    precision = recipe.precision if isinstance(recipe, FineTuning) else "fp32"
+    precision = "fp32" if isinstance(recipe, Recipe) else recipe.precision
     with ExitStack() as stack:
         stack.enter_context(_torch_settings(recipe.threads, job.seed, job.how.device))
         place = stack.enter_context(placed(job.how.device, precision, meeting))
@@ -130,27 +125,30 @@ def _prepare(release: Release, job: TrainingJob, place: Placement, say: Say) -> 
 
 def _clips(split: ReleaseSplit, job: TrainingJob, place: Placement, say: Say) -> ClipInput:
     """The training clips. The first process decodes; what it finds broken the others do not look at."""
-    read = _read(split, job, say) if place.first else None
+    read = _read(split, job, say, training=True) if place.first else None
     broken = place.of_all(read.broken if read else {})[0]
     if read is not None:
         return read
     rest = replace(split, frame=split.frame.filter(~split.frame["pair_id"].is_in(list(broken))))
-    return _read(rest, job, lambda line: None)
+    return _read(rest, job, lambda line: None, training=True)
 
 
-def _read(split: ReleaseSplit, job: TrainingJob, say: Say) -> ClipInput:
-    config = ClipConfig.from_mapping(model_shape(job.recipe))
-    resize = job.recipe.resize if isinstance(job.recipe, FineTuning) else "exact"
-    view = ClipView(frame_choice(job.recipe.to_dict(), config.image, config.fit), resize)
+def _read(split: ReleaseSplit, job: TrainingJob, say: Say, training: bool = False) -> ClipInput:
+    shape, seen = model_shape(job.recipe), job.recipe.to_dict()
+    if training and isinstance(job.recipe, GramTuning):  # it draws its frames anew in every step
+        seen |= {"max_frames": job.recipe.pool_frames}
+    view = ClipView(frame_choice(seen, *picture_of(shape)))
     cache = FrameCache(job.how.frame_cache, job.how.frame_cache_bytes) if job.how.frame_cache else None
-    return read_clips(split, view, cache, job.how.decode_workers, job.how.max_broken, say)
+    return read_clips(split, view, cache, job.how.decode_workers, job.how.max_broken, say, sound_of(shape))
 
 
 def _trainer(job: TrainingJob, clips: ClipInput, random: torch.Generator, place: Placement) -> Trainer:
     if isinstance(job.recipe, Recipe):
         return ScratchTrainer(job.recipe, job.method, clips.clips, random, place)
-    assert job.clip_file is not None, "train finds CLIP's weights"
-    return FineTuner(job.recipe, job.method, job.clip_file, clips.clips, random, place)
+    assert job.weights is not None, "train finds the weights"
+    if isinstance(job.recipe, GramTuning):
+        return GramTuner(job.recipe, job.weights, clips.clips, random, place)
+    return FineTuner(job.recipe, job.method, job.weights, clips.clips, random, place)
 
 
 def _resume(stack: ExitStack, fitting: Fitting, job: TrainingJob, place: Placement, say: Say) -> None:

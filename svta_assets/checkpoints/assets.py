@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from svta_assets.partitions import models
-from svta_assets.results import OWNERS, Stopwatch, column_schema, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, pictures, result
 from svta_assets.splits.assets import splits
 from svta_assets.workspace import prepare_workspace
 from svta_resources.home import HomeResource
@@ -24,7 +24,8 @@ class TrainingConfig(dg.Config):
     recipe: str = Field(
         default="",
         description="scratch, paper (official settings to the letter) or svta (all frame slots filled); empty: "
-        "SVTA_TRAINING_RECIPE, else the profile's. paper and svta start from CLIP weights in SVTA_CLIP_DIR",
+        "SVTA_TRAINING_RECIPE, else the profile's. paper and svta start from CLIP weights in SVTA_CLIP_DIR, gram from "
+        "its own in SVTA_GRAM_DIR",
     )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="settings of the recipe to change, such as {batch_size: 64}"
@@ -64,8 +65,9 @@ def model_checkpoints(
     watch = Stopwatch(work, context.run.run_id, "model_checkpoints", context.partition_key)
     trained = train_model(work, TrainingRequest(context.partition_key, **config.model_dump()), context.log.info)
     watch.record(trained.rows.height)
-    newest = trained.rows.sort("made_at").row(-1, named=True)
-    return result(trained.rows, _metadata(newest, trained.result), without=("seconds", "made_at"))
+    newest = trained.rows.drop_nulls("epoch").sort("made_at").row(-1, named=True)  # not an imported file
+    facts = _metadata(newest, trained.result) | pictures(work, "model_checkpoints", context.partition_key)
+    return result(trained.rows, facts, without=("seconds", "made_at"))
 
 
 def _metadata(row: dict[str, Any], trained: "TrainResult | None") -> dict[str, Any]:

@@ -16,7 +16,7 @@ class TrainableModel:
     Attributes:
         method: its name in `svta_models.published`.
         scratch: settings of the recipe `scratch` that differ for it from the recipe's defaults.
-        published: the same of the recipes `paper` and `svta`: which CLIP, and the official batch.
+        published: the same of the recipes `paper` and `svta`: which weights, and the official batch.
     """
 
     method: str
@@ -40,6 +40,7 @@ TRAINABLE = {
         "xclip", {**_ALL_SLOTS, "preset": "tiny-32"}, {"preset": "vit-b-32", "batch_size": 300}
     ),
     "xclip-vit-b-16": TrainableModel("xclip", _ALL_SLOTS, {"preset": "vit-b-16", "batch_size": 80}),
+    "gram": TrainableModel("gram"),  # its recipes are classes of their own: svta_models/recipe.py
 }
 
 

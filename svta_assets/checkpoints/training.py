@@ -89,14 +89,16 @@ def _existing(work: Workspace, request: TrainingRequest, sha: str) -> pl.DataFra
 
 def _recipe(work: Workspace, request: TrainingRequest) -> "AnyRecipe":
     """The recipe with its model's and its request's settings, and the hash of the weights that it starts from."""
-    from svta_models.clip_files import open_clip_file
-    from svta_models.recipe import FineTuning, read_recipe
+    from svta_models.recipe import Recipe, read_recipe
+    from svta_models.starting import starting_weights
 
     name = request.recipe or os.environ.get(RECIPE_VARIABLE) or work.profile.recipe
-    own = trainable(request.model).settings(name)
-    recipe = read_recipe({"name": name, **own, **request.settings, "shuffle_captions": request.shuffle_captions})
-    if isinstance(recipe, FineTuning):
-        recipe = replace(recipe, weights=open_clip_file(recipe.preset).sha256)
+    model = trainable(request.model)
+    chosen = {**model.settings(name), **request.settings, "shuffle_captions": request.shuffle_captions}
+    recipe = read_recipe({"name": name, **chosen}, model.method)
+    prefix = f"{FOLDER}/{request.model}"
+    if not isinstance(recipe, Recipe) and (weights := starting_weights(recipe, work.store, prefix)) is not None:
+        recipe = replace(recipe, weights=weights.sha256)
     return recipe
 
 

@@ -1,22 +1,24 @@
 """Tables of `model_checkpoints` and `eval_tables`."""
 
+import polars as pl
+
 from svta_assets.schemas.common import AT, FLAG, INT, REAL, RECIPE, TEXT
 from svta_resources.tables import Column, Table
 
 CHECKPOINTS = Table(
     "checkpoints",
-    "Trained retrieval models.",
+    "Retrieval models: trained here, or imported published files (recipe published).",
     ("checkpoint_id",),
     (
         Column("checkpoint_id", TEXT, "model, release and recipe, hashed (16 hex digits)"),
         Column("model", TEXT, "retrieval model (partition key)"),
-        Column("release", TEXT, "release it was trained on"),
+        Column("release", TEXT, "release it was trained on; empty for an imported file"),
         RECIPE,
         Column("recipe", TEXT, "training settings (JSON)"),
         Column("uri", TEXT, "folder of the checkpoint, relative to the media root"),
-        Column("epoch", INT, "best epoch by validation, from 1"),
-        Column("val_r1", REAL, "validation text-to-video R@1 of that epoch, percent"),
-        Column("curves", TEXT, "loss and validation R@1 per epoch (JSON)"),
+        Column("epoch", INT, "best epoch by validation, from 1; empty for an imported file"),
+        Column("val_r1", REAL, "validation text-to-video R@1 of that epoch, percent; empty for an imported file"),
+        Column("curves", TEXT, "loss and validation R@1 per epoch (JSON); empty list for an imported file"),
         Column("parameters", INT, "trainable parameters"),
         Column("seconds", REAL, "wall seconds of training"),
         Column("made_at", TEXT, "when, UTC, ISO 8601"),
@@ -55,7 +57,11 @@ EVALUATIONS = Table(
         Column("r1_high", REAL, "upper end, percent"),
         Column("r5_low", REAL, "lower end of the 95% bootstrap interval of R@5, percent"),
         Column("r5_high", REAL, "upper end, percent"),
-        Column("trained_on", TEXT, "release the model was trained on; empty for a model of one's own"),
+        Column(
+            "trained_on",
+            TEXT,
+            "release the model was trained on; empty for published weights and models of one's own",
+        ),
         Column("data_sha", TEXT, "hash of the captions and clips evaluated, in order"),
         Column("missing", INT, "pairs of the benchmark whose video could not be used; 0 where all were"),
         Column("untouched_pairs", INT, "pairs that no training or validation text meets (real benchmarks only)"),
@@ -64,6 +70,20 @@ EVALUATIONS = Table(
         Column("untouched_r10", REAL, "R@10, the same"),
         Column("untouched_mdr", REAL, "median rank, the same"),
         Column("untouched_mnr", REAL, "mean rank, the same"),
+        Column("frames", TEXT, "which frames of a clip the model saw, and how they were resized"),
+        Column("audio", TEXT, "GRAM's way of sound: zero, k2 or real; empty for models that hear nothing"),
+        Column("heard", INT, "clips with an audio track, where the way of sound is real"),
+        Column("reranked", INT, "candidates of each query that GRAM's matching head read again; empty without one"),
+        Column("published_r1", REAL, "R@1 re-ranked as published: what was not read scores 0, its order is arbitrary"),
+        Column("published_r5", REAL, "R@5, the same"),
+        Column("published_r10", REAL, "R@10, the same"),
+        Column("published_mdr", REAL, "median rank, the same"),
+        Column("published_mnr", REAL, "mean rank, the same"),
+        Column("honest_r1", REAL, "R@1 re-ranked, what was not read keeps the order of its volume behind the rest"),
+        Column("honest_r5", REAL, "R@5, the same"),
+        Column("honest_r10", REAL, "R@10, the same"),
+        Column("honest_mdr", REAL, "median rank, the same"),
+        Column("honest_mnr", REAL, "mean rank, the same"),
         AT,
     ),
 )
@@ -81,6 +101,9 @@ QUERY_RANKS = Table(
         Column("rank", REAL, "rank of the right answer, from 1; ties averaged"),
         Column("best_wrong", TEXT, "pair_id of the highest-ranked wrong answer"),
         Column("category", TEXT, "final category of the query; class of its video on a real benchmark"),
+        Column("rank_published", REAL, "rank re-ranked as published; arbitrary where the right answer was not read"),
+        Column("rank_honest", REAL, "rank re-ranked with what was not read in the order of its volume"),
+        Column("best", pl.List(TEXT), "pair_ids of the five highest-ranked answers, best first"),
     ),
 )
 

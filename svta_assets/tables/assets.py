@@ -8,7 +8,7 @@ from pydantic import Field
 
 from svta_assets.checkpoints.assets import model_checkpoints
 from svta_assets.partitions import models
-from svta_assets.results import OWNERS, Stopwatch, column_schema, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, pictures, result
 from svta_assets.tables.paper import SYNTHETIC
 from svta_assets.workspace import prepare_workspace
 from svta_resources.gpu_resource import GpuResource
@@ -22,6 +22,9 @@ class EvaluationConfig(dg.Config):
     shuffle_captions: bool = Field(default=False, description="evaluate the control trained on shuffled captions")
     benchmarks: list[str] | None = Field(
         default=None, description="real benchmarks of benchmarks.yaml to evaluate on; null = all of them, [] = none"
+    )
+    checkpoint: str = Field(
+        default="", description="id of the checkpoint, or an imported one's name; empty: the newest of the release"
     )
 
 
@@ -49,22 +52,23 @@ def eval_tables(
     watch = Stopwatch(work, context.run.run_id, "eval_tables", context.partition_key)
     with gpu.device() as device:
         chosen = config.release, config.shuffle_captions, device, config.benchmarks
-        rows = evaluate_model(work, context.partition_key, *chosen, say=context.log.info)
+        rows = evaluate_model(work, context.partition_key, *chosen, context.log.info, config.checkpoint)
     tables = write_tables(work)
     watch.record(rows.height)
     facts = _metadata(rows, tables, config.shuffle_captions)
     for name, text in categories_of(work, context.partition_key).items():
         facts[f"{name} by category"] = dg.MetadataValue.md(text)
-    return result(rows, facts, without=("at",))
+    return result(rows, facts | pictures(work, "eval_tables", context.partition_key), without=("at",))
 
 
 def _metadata(rows: pl.DataFrame, tables: dict[str, str], control: bool) -> dict[str, Any]:
     ours = rows.filter(pl.col("trained_on_shuffled") == control, direction="t2v", benchmark=SYNTHETIC)
     newest = ours.sort("at").row(-1, named=True)
     titles = {name: f"Table {name.removeprefix('table')}" for name in tables}
+    trained = "the trained model" if newest["trained_on"] else "published weights, not trained on this release"
     return {
         **{titles[name]: dg.MetadataValue.md(text) for name, text in tables.items()},
-        "evaluated": "the control trained on shuffled captions" if control else "the trained model",
+        "evaluated": "the control trained on shuffled captions" if control else trained,
         "T2V R@1": newest["r1"],
         "T2V R@10": newest["r10"],
         "T2V R@10 by chance": newest["r10_chance"],

@@ -31,7 +31,7 @@ SAID_EVERY = 320  # clips between two lines of progress
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated. `trained_on`: hash of a release, None for a model of one's own."""
+    """What is evaluated. `trained_on`: hash of a release, None for a model of one's own and for published weights."""
 
     model: str
     encoder: "Encoder"
@@ -47,23 +47,26 @@ def evaluate_model(
     device: str = "cpu",
     benchmarks: Sequence[str] | None = None,
     say: Say = print,
+    checkpoint_ref: str = "",
 ) -> pl.DataFrame:
     """Evaluate the newest checkpoint trained on the release (else the newest); return the model's `evaluations`.
 
     `control` takes the newest of those trained on shuffled captions instead, which are never looked at otherwise and
-    only on the test split. `benchmarks`: real ones, None = all that are configured.
+    only on the test split. `benchmarks`: real ones, None = all that are configured. `checkpoint_ref`: an id, or
+    the name that an imported one was given; it is evaluated instead.
     """
     from svta_models.checkpoint import load_checkpoint
-    from svta_models.encoders import CheckpointEncoder
+    from svta_models.encoders import encoder_of
 
     release = Release(work.store, resolve(work.store, release_ref))
-    chosen = _checkpoint(work, model, release.hash, control)
-    trained_on = Release(work.store, chosen["release"])
+    chosen = _checkpoint(work, model, release.hash, control, checkpoint_ref)
+    trained_on = Release(work.store, chosen["release"]) if chosen["release"] else None  # None: published weights
     require(work, [train_meets_test(work, trained_on, release)], model)
     real = [] if control else ready_benchmarks(work, benchmarks)
     checkpoint = load_checkpoint(work.store, f"checkpoints/{model}", chosen["checkpoint_id"])
     checkpoint.model.to(device)
-    return _evaluate(work, Subject(model, CheckpointEncoder(checkpoint), trained_on.hash, control), release, real, say)
+    subject = Subject(model, encoder_of(checkpoint), chosen["release"], control)
+    return _evaluate(work, subject, release, real, say)
 
 
 def evaluate_own(
@@ -88,6 +91,7 @@ def _evaluate(work: Workspace, subject: Subject, release: Release, real: list[Fo
     from svta_models.gallery import ReleaseGallery
 
     facts = {"model": subject.model, "trained_on_shuffled": subject.control, "trained_on": subject.trained_on}
+    facts["audio"] = getattr(subject.encoder, "audio", None)  # GRAM's alone
     key = {"checkpoint_id": subject.encoder.id, "release": release.hash, "benchmark": SYNTHETIC}
     evaluation = _measured(work, subject, ReleaseGallery(release.split("test")), SYNTHETIC, say)
     rows = _store(work, subject.model, key, evaluation, evaluation_rows(evaluation, {**facts, **key, "missing": 0}))
@@ -158,8 +162,10 @@ def _work_folder(work: Workspace) -> Path:
     return work.home.path / "work" / "evaluation"
 
 
-def _checkpoint(work: Workspace, model: str, release: str, control: bool) -> dict[str, Any]:
+def _checkpoint(work: Workspace, model: str, release: str, control: bool, wanted: str) -> dict[str, Any]:
     rows = work.catalog.read("checkpoints", model).sort("made_at")
+    if wanted:
+        return _named_checkpoint(rows, model, wanted)
     shuffled = pl.col("recipe").str.json_path_match("$.shuffle_captions") == "true"
     rows = rows.filter(shuffled if control else ~shuffled)
     if rows.is_empty():
@@ -167,3 +173,13 @@ def _checkpoint(work: Workspace, model: str, release: str, control: bool) -> dic
         raise SvtaError(f"model {model} has no such checkpoint: materialize model_checkpoints with its partition{how}")
     matching = rows.filter(pl.col("release") == release)
     return (matching if matching.height else rows).row(-1, named=True)
+
+
+def _named_checkpoint(rows: pl.DataFrame, model: str, wanted: str) -> dict[str, Any]:
+    """The checkpoint of an id, or the newest of those imported under a name."""
+    called = pl.col("recipe").str.json_path_match("$.called") == wanted
+    found = rows.filter((pl.col("checkpoint_id") == wanted) | called.fill_null(False))
+    if found.is_empty():
+        known = ", ".join(rows["checkpoint_id"].to_list()[-5:]) or "none"
+        raise SvtaError(f"{model} has no checkpoint {wanted!r}; newest: {known} (`svta checkpoint list` shows all)")
+    return found.row(-1, named=True)

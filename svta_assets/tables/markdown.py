@@ -6,7 +6,9 @@ from typing import Any
 import polars as pl
 
 from svta_assets.benchmarks.contamination import contamination_line
+from svta_assets.checkpoints.published_files import PUBLISHED, in_words
 from svta_assets.tables.paper import DIRECTIONS, FIGURES, PaperTable, method_name
+from svta_assets.tables.rankings import beside_the_paper, explanation, rankings_of
 from svta_assets.workspace import Workspace
 from svta_models.metrics import RECALL_AT, chance_level
 
@@ -33,6 +35,8 @@ def markdown(work: Workspace, table: PaperTable, rows: pl.DataFrame, controls: p
     lines += ["", *_evidence(rows), ""]
     lines += _contamination(work, table, rows)
     lines += [_remark(row) for row in rows.iter_rows(named=True)]
+    lines += [_seen(row) for row in rows.filter(direction="t2v").iter_rows(named=True) if row["frames"]]
+    lines += [_rankings(row) for row in rows.filter(pl.col("reranked").is_not_null(), direction="t2v").to_dicts()]
     lines += [_control(row) for row in controls.filter(release=release).iter_rows(named=True)]
     return "\n".join([*lines, ""])
 
@@ -66,20 +70,30 @@ def _recipes(work: Workspace) -> dict[str, dict[str, Any]]:
 
 
 def _in_words(recipe: dict[str, Any] | None) -> str:
-    return f"{recipe['name']}, {recipe['preset']}, {recipe['epochs']} epochs" if recipe else ""
+    if not recipe:
+        return ""
+    if recipe["name"] == PUBLISHED:
+        return in_words(recipe)
+    start = f", from `{recipe['start']}`" if recipe.get("start") else ""
+    sound = f", audio {recipe['audio']}" if "audio" in recipe else ""
+    return f"{recipe['name']}, {recipe['preset']}, {recipe['epochs']} epochs{sound}{start}"
 
 
 def _method_lines(
     title: str, row: dict[str, Any], paper: dict[str, float] | None, paper_name: str, recipe: str
 ) -> list[str]:
     name = method_name(row["model"])
-    ours = " | ".join(f"{row[figure]:.1f}" for figure in FIGURES)
-    lines = [f"| {title} | {name}, ours | {ours} | {recipe} |"]
+    lines = []
+    for ranking in rankings_of(row):
+        ours = " | ".join(f"{figure:.1f}" for figure in ranking.figures(row).values())
+        how = f" {ranking.title}" if ranking.title else ""
+        lines.append(f"| {title} | {name}, ours{how} | {ours} | {recipe} |")
     if row["untouched_pairs"]:
         rest = " | ".join(f"{row[f'untouched_{figure}']:.1f}" for figure in FIGURES)
         lines.append(f"| {title} | {name}, {row['untouched_pairs']} untouched of {row['pairs']} pairs | {rest} | |")
     if paper:
-        theirs = " | ".join(f"{paper[said]:.1f} ({row[ours] - paper[said]:+.1f})" for ours, said in FIGURES.items())
+        own = beside_the_paper(row).figures(row)
+        theirs = " | ".join(f"{paper[said]:.1f} ({own[ours] - paper[said]:+.1f})" for ours, said in FIGURES.items())
         lines.append(f"| {title} | *{name}, {paper_name}* | {theirs} | |")
     return lines
 
@@ -144,6 +158,16 @@ def _remark(row: dict[str, Any]) -> str:
         f"(95% bootstrap {row['r10_low']:.1f} to {row['r10_high']:.1f}, chance {row['r10_chance']:.1f}); "
         f"R@1 within the query's own category {row['r1_within']:.1f} (chance {row['r1_within_chance']:.1f})"
     )
+
+
+def _seen(row: dict[str, Any]) -> str:
+    heard = f" ({row['heard']} of {row['pairs']} clips have a track)" if row["heard"] is not None else ""
+    sound = f"; audio: {row['audio']}{heard}" if row["audio"] else ""
+    return f"- {method_name(row['model'])} saw {row['frames']}{sound}"
+
+
+def _rankings(row: dict[str, Any]) -> str:
+    return f"- {method_name(row['model'])}, {explanation(row)}"
 
 
 def _control(row: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from svta_assets.tables.best_answers import best_answers
 from svta_assets.tables.paper import FIGURES
 from svta_assets.workspace import Workspace, utc_now
-from svta_models.metrics import RECALL_AT, retrieval_metrics
+from svta_models.metrics import RECALL_AT, retrieval_metrics, summarise
 
 if TYPE_CHECKING:
     from svta_models.evaluation import Evaluation
@@ -41,6 +42,9 @@ def evaluation_rows(
                 **facts,
                 **figures,
                 **_untouched(evaluation, direction, touched),
+                **_reranked(evaluation, direction),
+                "frames": evaluation.frames or None,
+                "heard": evaluation.heard,
                 "direction": direction,
                 "pairs": len(evaluation.pair_ids),
                 "ranks": int(official["ranks"]),
@@ -65,6 +69,25 @@ def _untouched(evaluation: "Evaluation", direction: str, touched: Collection[str
     return {"untouched_pairs": len(rest), **{f"untouched_{name}": found[said] for name, said in FIGURES.items()}}
 
 
+def _reranked(evaluation: "Evaluation", direction: str) -> dict[str, Any]:
+    """Figures of both rules after re-ranking, for a model that has a matching head."""
+    if evaluation.reranked is None:
+        return {}
+    figures: dict[str, Any] = {"reranked": evaluation.reranked.candidates}
+    for rule, by_direction in evaluation.reranked.ranks.items():
+        found = summarise(by_direction[direction])
+        figures |= {f"{rule}_{name}": found[said] for name, said in FIGURES.items()}
+    return figures
+
+
+def _rank_columns(evaluation: "Evaluation") -> pl.DataFrame:
+    """Ranks of every query after re-ranking, in the order of `query_ranks`: both directions one below the other."""
+    assert evaluation.reranked is not None
+    ranks = evaluation.reranked.ranks
+    columns = {rule: np.concatenate([found[direction] for direction in DIRECTIONS]) for rule, found in ranks.items()}
+    return pl.DataFrame({f"rank_{rule}": column for rule, column in columns.items()})
+
+
 def rank_rows(evaluation: "Evaluation", key: Mapping[str, Any]) -> pl.DataFrame:
     """Rows of `query_ranks`; `key`: checkpoint_id, release and benchmark."""
     ranks = evaluation.query_ranks.select(
@@ -74,6 +97,9 @@ def rank_rows(evaluation: "Evaluation", key: Mapping[str, Any]) -> pl.DataFrame:
         pl.col("pair_id").alias("query"),
         pl.col("best_wrong_pair_id").alias("best_wrong"),
     )
+    if evaluation.reranked is not None:
+        ranks = pl.concat([ranks, _rank_columns(evaluation)], how="horizontal")
+    ranks = ranks.join(best_answers(evaluation.similarity, evaluation.pair_ids), on=("direction", "query"), how="left")
     return ranks.with_columns(pl.lit(value).alias(name) for name, value in key.items())
 
 

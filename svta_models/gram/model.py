@@ -19,7 +19,7 @@ from svta_models.gather import gather_batch
 from svta_models.gram.audio import AudioEncoder
 from svta_models.gram.config import GramConfig
 from svta_models.gram.gramian import volume
-from svta_models.gram.initialisation import initialise
+from svta_models.gram.initialisation import initialise, point_alike
 from svta_models.gram.losses import (
     GramLosses,
     Negatives,
@@ -130,6 +130,8 @@ class Gram(RetrievalModel):
         self.audio_type_embeddings = nn.Parameter(torch.zeros(1, 1, hidden))
         self.subtitle_type_embeddings = nn.Parameter(torch.zeros(1, 1, hidden))
         initialise(self)
+        seen, read = self.vision_encoder.visual.norm, self.multimodal_encoder.last_norm
+        point_alike((seen, self._head("v").linear), (read, self._head("t").linear))
 
     @property
     def device(self) -> torch.device:
@@ -332,7 +334,9 @@ class Gram(RetrievalModel):
         frame_mask_BT: Tensor,
         ranks: int = 1,
         extras: Extras | None = None,
+        spectrograms_BASF: Tensor | None = None,
     ) -> Tensor:
+        extras = Extras(spectrograms_BASF) if spectrograms_BASF is not None else extras
         return self.loss(input_ids_BL, input_mask_BL, frames_BTCHW, frame_mask_BT, ranks, extras)
 
     @torch.no_grad()

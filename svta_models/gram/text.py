@@ -34,6 +34,8 @@ class _Projections(nn.Module):
             layer(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, tokens in ((self.query, x_BLW), (self.key, read_BKW), (self.value, read_BKW))
         )
+        if len(key) != len(query):  # all texts read one clip, whose keys and values were computed once
+            key, value = (tensor.expand(len(query), -1, -1, -1) for tensor in (key, value))
         bias = None if bias_B11K is None else bias_B11K.to(query.dtype)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
@@ -156,6 +158,12 @@ class TextEncoder(nn.Module):
         self.bert = _Bert(config)
         self.cls = _WordHead(config, self.bert.embeddings.word_embeddings)
 
+    @property
+    def last_norm(self) -> nn.LayerNorm:
+        """What the tokens leave through."""
+        norm: nn.LayerNorm = self.bert.encoder.layer[-1].output.LayerNorm  # type: ignore[assignment,union-attr]
+        return norm
+
     def forward(
         self,
         input_ids_BL: Tensor,
@@ -165,7 +173,8 @@ class TextEncoder(nn.Module):
     ) -> Tensor:
         """All tokens (B, L, W) of texts, read alone or with the condition tokens of a clip each.
 
-        Masks are 1 for what is real; without a condition mask all condition tokens are (published).
+        Masks are 1 for what is real; without a condition mask all condition tokens are (published). Condition tokens of
+        one clip (1, K, W) are read by all texts.
         Raises ValueError for texts longer than the encoder's positions.
         """
         positions = self.bert.embeddings.position_ids.shape[1]

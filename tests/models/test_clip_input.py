@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -99,7 +100,7 @@ def test_a_clip_that_takes_its_process_down_is_broken_and_the_others_are_decoded
 def test_views_of_a_clip_have_names_of_their_own():
     views = [
         VIEW,
-        ClipView(VIEW.choice, "fast"),
+        ClipView(replace(VIEW.choice, resize="fast")),
         ClipView(FrameChoice(max_frames=4, size=64)),
         ClipView(FrameChoice(max_frames=5, size=32)),
         ClipView(FrameChoice(max_frames=4, size=32, fit="squash")),

@@ -31,7 +31,7 @@ class Gallery:
         self.clip_keys = [f"k{number}" for number in range(pairs)]
         self.broken = broken
 
-    def frames(self, number: int, choice: FrameChoice, resize: str = "exact") -> tuple[Tensor, Tensor]:
+    def frames(self, number: int, choice: FrameChoice) -> tuple[Tensor, Tensor]:
         if number in self.broken:
             raise DecodeError(f"clip {number} is broken")
         colour = torch.tensor([number % 7, number % 11, number % 13], dtype=torch.uint8)
@@ -41,7 +41,7 @@ class Gallery:
 class ColourModel:
     """Features are the colours; counts what it encodes. Dies at clip `fail_at`, sleeps `pause` a block."""
 
-    id, choice, resize, cells_per_pair = "colours", FrameChoice(1, 2), "exact", 1
+    id, choice, cells_per_pair = "colours", FrameChoice(1, 2), 1
     device = torch.device("cpu")
 
     def __init__(self, fail_at: int | None = None, pause: float = 0.0) -> None:

@@ -22,7 +22,9 @@ def main() -> None:
     folder = home / "state"
     with held_folder(folder) as lock:
         how = Execution(folder=folder, checkpoint_every=what["every"], processes=what["processes"], held=(lock,))
-        done = train(release, store, "checkpoints/x", read_recipe(what["recipe"]), method=what["method"], how=how)
+        done = train(
+            release, store, "checkpoints/x", read_recipe(what["recipe"], what["method"]), method=what["method"], how=how
+        )
     print(json.dumps({"id": done.checkpoint_id, "resumed_at": done.resumed_at}))
 
 

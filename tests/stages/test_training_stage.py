@@ -16,6 +16,8 @@ from svta_models.release import DamagedClip, Release, write_release
 from svta_resources.errors import SvtaError
 from tests.models.synthetic import make_release_rows
 from tests.models.tiny_clip import QUICK, write_tiny_clip
+from tests.models.tiny_gram import QUICK as TINY_GRAM
+from tests.models.tiny_gram import write_tiny_gram
 
 MODEL = "clip4clip-seqtransf"
 
@@ -88,7 +90,29 @@ def test_without_weights_the_variable_and_the_file_are_named(
         train_model(filled, TrainingRequest(MODEL), lambda line: None)
 
 
-@pytest.mark.parametrize("model", TRAINABLE)
+@pytest.mark.parametrize("recipe", ["scratch", "paper"])
+def test_gram_trains_through_the_same_stage(
+    filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    monkeypatch.setenv("SVTA_GRAM_DIR", str(write_tiny_gram(tmp_path / "gram")))
+    toy = {"epochs": 1, "max_frames": 2, "train_frames": 1} if recipe == "scratch" else TINY_GRAM | {"pool_frames": 8}
+    chosen = TrainingRequest("gram", recipe=recipe, settings={**toy, "audio": "k2"})
+    trained = train_model(filled, chosen, lambda line: None)
+    row = trained.rows.row(0, named=True)
+    recorded = json.loads(row["recipe"])
+    assert (recorded["name"], recorded["audio"]) == (recipe, "k2")
+    assert bool(recorded.get("weights")) == (recipe == "paper")
+    assert load_checkpoint(filled.store, "checkpoints/gram", row["checkpoint_id"]).model.config.audio == "k2"
+    assert train_model(filled, chosen, lambda line: None).result is None, "an equal checkpoint is not trained again"
+    frames = list((filled.home.path / "frame_cache").glob("*/*.npy"))
+    assert len(frames) == (24 + 6 if recipe == "paper" else 0)
+    monkeypatch.delenv("SVTA_GRAM_DIR")
+    if recipe == "paper":
+        with pytest.raises(SvtaError, match="set SVTA_GRAM_DIR to the folder of the pre-training run"):
+            train_model(filled, chosen, lambda line: None)
+
+
+@pytest.mark.parametrize("model", sorted(set(TRAINABLE) - {"gram"}))  # it does not start from CLIP
 def test_the_paper_recipe_is_the_official_setting(model: str) -> None:
     recipe = read_recipe({"name": "paper", **trainable(model).settings("paper")})
     assert isinstance(recipe, FineTuning)
