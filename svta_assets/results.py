@@ -53,6 +53,13 @@ def result(
     return dg.MaterializeResult(metadata=facts, data_version=data_version(rows, without))
 
 
+def pictures(work: Workspace, stage: str, model: str = "") -> dict[str, dg.MarkdownMetadataValue]:
+    """The figures of an asset (`model`: its partition where it has models), written into the home and as metadata."""
+    from svta_assets.figures.files import shown
+
+    return {title: dg.MetadataValue.md(text) for title, text in shown(work, stage, model).items()}
+
+
 def counts_table(counts: Mapping[str, Any], key: str = "what", value: str = "count") -> dg.MarkdownMetadataValue:
     """A two-column Markdown table."""
     lines = [f"| {key} | {value} |", "|---|---|", *(f"| {name} | {count} |" for name, count in counts.items())]

@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from svta_assets.labels.assets import labels
-from svta_assets.results import OWNERS, Stopwatch, column_schema, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, pictures, result
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
 
@@ -48,7 +48,7 @@ def clusters(context: dg.AssetExecutionContext, config: ClustersConfig, home: Ho
     except NoLabels as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     watch.record(organized.assignments.height)
-    return result(organized.assignments, _metadata(work, organized))
+    return result(organized.assignments, _metadata(work, organized) | pictures(work, "clusters"))
 
 
 def _wanted(work: Workspace, config: ClustersConfig) -> dict[str, int] | None:

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from svta_assets.clusters.assets import clusters
-from svta_assets.results import OWNERS, Stopwatch, column_schema, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, pictures, result
 from svta_assets.splits.assign import SPLIT_SEED
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
@@ -58,7 +58,8 @@ def splits(context: dg.AssetExecutionContext, config: SplitsConfig, home: HomeRe
         work, config.draw_anew, config.seed, config.strategy or None, config.exclude_benchmarks
     )
     watch.record(written.rows.height)
-    return result(written.rows, _metadata(written) | _review(work), without=("uri",))
+    facts = _metadata(written) | _review(work) | pictures(work, "splits")
+    return result(written.rows, facts, without=("uri",))
 
 
 def _review(work: Workspace) -> dict[str, Any]:

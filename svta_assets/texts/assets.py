@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from svta_assets.partitions import categories
-from svta_assets.results import OWNERS, Stopwatch, column_schema, counts_table, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, counts_table, pictures, result
 from svta_assets.workspace import Workspace, prepare_workspace
 from svta_resources.home import HomeResource
 
@@ -38,7 +38,8 @@ def raw_texts(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mater
     work.catalog.publish("rejects", "raw_texts", collected.rejects)
     texts = work.catalog.publish("texts", "all", collected.texts)
     watch.record(texts.height)
-    return result(texts, _metadata(texts, collected.rejects.height, collected.report))
+    facts = _metadata(texts, collected.rejects.height, collected.report)
+    return result(texts, facts | pictures(work, "raw_texts"))
 
 
 def _metadata(texts: pl.DataFrame, rejects: int, report: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def llm_descriptions(context: dg.AssetExecutionContext, home: HomeResource) -> d
 
 def _described_metadata(work: Workspace, category: str, run_id: str, described: "Described") -> dict[str, Any]:
     from svta_assets.texts.costs import spent_markdown, spent_on
-    from svta_assets.texts.diversity import report_markdown
+    from svta_assets.texts.diversity import category_markdown
 
     origins = dict(described.rows["origin"].value_counts(sort=True).iter_rows())
     models = dict(described.rows["model"].drop_nulls().value_counts(sort=True).iter_rows())
@@ -98,5 +99,5 @@ def _described_metadata(work: Workspace, category: str, run_id: str, described: 
     }
     if described.diversity is not None:
         metadata["models"] = counts_table(models, "model", "descriptions")
-        metadata["diversity"] = dg.MetadataValue.md(report_markdown([described.diversity]))
+        metadata["diversity"] = dg.MetadataValue.md(category_markdown(described.diversity))
     return metadata | ({"warning": described.warning} if described.warning else {})

@@ -21,7 +21,7 @@ REPORT = "diversity.md"
 _NEAREST = {"nearest_median": 0.5, "nearest_q90": 0.9, "nearest_max": 1.0}
 _MEASURES = (
     "written", "missing", "near-duplicates", "dropped", "words", "distinct-1", "distinct-2", "mean cosine",
-    "nearest: median", "90%", "max",
+    "nearest: median", "nearest: 90%", "nearest: max",
 )  # fmt: skip
 _LEGEND = (
     "Near-duplicates were set aside and other slots opened in their place; missing counts what could not be made up. "
@@ -114,11 +114,20 @@ def _head(names: Sequence[str]) -> list[str]:
     return ["| category | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
 
 
+def category_markdown(row: Row) -> str:
+    """The same of one category, a line a figure: as wide as a page of the Dagster UI shows without scrolling."""
+    figures = [*zip(_MEASURES, _measured(row), strict=True), *zip(ATTRIBUTES, _covered(row), strict=True)]
+    return "\n".join(["| measure | |", "|---|---|", *(f"| {name} | {value} |" for name, value in figures)])
+
+
 def _measures(row: Row) -> str:
+    return f"| {row['category']} | " + " | ".join(_measured(row)) + " |"
+
+
+def _measured(row: Row) -> list[str]:
     counts = [str(row[name]) for name in ("descriptions", "missing", "near_duplicates", "dropped")]
     names = ("words", "distinct_1", "distinct_2", "mean_cosine", *_NEAREST)
-    shown = [_number(row[name], 1 if name == "words" else 3) for name in names]
-    return f"| {row['category']} | " + " | ".join([*counts, *shown]) + " |"
+    return [*counts, *(_number(row[name], 1 if name == "words" else 3) for name in names)]
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -126,12 +135,15 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _coverage_line(row: Row) -> str:
-    cells = []
+    return f"| {row['category']} | " + " | ".join(_covered(row)) + " |"
+
+
+def _covered(row: Row) -> list[str]:
+    found, cells = json.loads(row["coverage"]), []
     for name in ATTRIBUTES:
-        one = json.loads(row["coverage"])[name]
-        least, most = (f"{value} {count}" for value, count in (one["least"], one["most"]))
-        cells.append(f"{one['in use']}/{one['values']} ({least} to {most})")
-    return f"| {row['category']} | " + " | ".join(cells) + " |"
+        least, most = (f"{value} {count}" for value, count in (found[name]["least"], found[name]["most"]))
+        cells.append(f"{found[name]['in use']}/{found[name]['values']} ({least} to {most})")
+    return cells
 
 
 def write_report(work: Workspace) -> Path:

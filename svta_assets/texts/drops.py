@@ -1,7 +1,7 @@
 """People look at descriptions before a clip is made of them, and drop what is unreasonable, as the paper's authors did.
 
-Verdicts are rows that are only ever added (`description_reviews`). The newest one of a pair counts, and only for the
-caption it was said of: a description that was written anew is a new one.
+Verdicts are rows that are only ever added (`description_reviews`). The newest one of a pair that stands counts, and
+only for the caption it was said of: a description that was written anew is a new one.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,12 +11,14 @@ from typing import Any
 
 import polars as pl
 
+from svta_assets.reviewing import UNDO, newest_words
 from svta_assets.texts.novelty import Said
 from svta_assets.workspace import Workspace, utc_now
 from svta_resources.catalog import Catalog
 from svta_resources.errors import SvtaError
 
-KEEP, DROP, UNDO = VERDICTS = ("keep", "drop", "undo")
+KEEP, DROP = "keep", "drop"
+VERDICTS = (KEEP, DROP, UNDO)
 COLUMNS = ("pair_id", "category", "caption", "origin", "age", "gender", "culture", "environment", "camera", "model")
 _NEEDED = ("pair_id", "verdict", "reason")  # columns of a file with verdicts
 NAMED = 10  # bad rows of a file that an error names
@@ -41,9 +43,8 @@ class Verdict:
 
 def newest_verdicts(catalog: Catalog, category: str | None = None) -> dict[Said, Row]:
     """The verdict that stands for each description, by pair_id and caption; one that was taken back is not there."""
-    rows = catalog.read("description_reviews", category).sort("at", maintain_order=True)
-    newest = {(row["pair_id"], row["caption"]): row for row in rows.iter_rows(named=True)}
-    return {said: row for said, row in newest.items() if row["verdict"] != UNDO}
+    newest = newest_words(catalog.read("description_reviews", category), ("pair_id", "caption"))
+    return {(said[0], said[1]): row for said, row in newest.items()}
 
 
 def dropped(catalog: Catalog, category: str | None = None) -> dict[Said, Row]:
@@ -101,7 +102,8 @@ def record(work: Workspace, verdicts: Sequence[Verdict], by: str) -> dict[str, i
     Raises SvtaError where one of them is wrong: no such description, another caption, a drop without a reason, a
     description named twice, nothing to take back. It names the first of them, and nothing is recorded.
     """
-    known, stands = _known(work), newest_verdicts(work.catalog)
+    known = _known(work, {one.pair_id for one in verdicts})
+    stands = newest_verdicts(work.catalog)
     complaints, rows, seen = [], list[Row](), set[str]()
     for one in verdicts:
         complaint = "is named twice" if one.pair_id in seen else _complaint(one, known, stands)
@@ -124,12 +126,13 @@ def record(work: Workspace, verdicts: Sequence[Verdict], by: str) -> dict[str, i
     return counts
 
 
-def _known(work: Workspace) -> dict[str, Row]:
-    """Every pair a verdict can speak of: those described now, and those dropped earlier, to be taken back."""
+def _known(work: Workspace, pairs: Collection[str]) -> dict[str, Row]:
+    """Those of `pairs` a verdict can speak of: described now, or dropped earlier and so to be taken back."""
     columns = ["pair_id", "category", "caption"]
     earlier = work.catalog.read("description_reviews").sort("at", maintain_order=True).select(columns)
     now = work.catalog.read("descriptions").select(columns)
-    return {row["pair_id"]: row for frame in (earlier, now) for row in frame.iter_rows(named=True)}
+    named = (frame.filter(pl.col("pair_id").is_in(list(pairs))) for frame in (earlier, now))
+    return {row["pair_id"]: row for frame in named for row in frame.iter_rows(named=True)}
 
 
 def _complaint(one: Verdict, known: dict[str, Row], stands: dict[Said, Row]) -> str | None:
