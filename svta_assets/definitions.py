@@ -4,7 +4,9 @@ import dagster as dg
 
 from svta_assets.automation.abandoned_runs import abandoned_runs
 from svta_assets.automation.jobs import JOBS
+from svta_assets.automation.nightly import NIGHT_JOBS, SCHEDULES
 from svta_assets.automation.regenerate import regenerate
+from svta_assets.automation.requests import regeneration_requests
 from svta_assets.checkpoints.assets import model_checkpoints
 from svta_assets.checks import CHECKS
 from svta_assets.clusters.assets import clusters
@@ -21,8 +23,9 @@ ASSETS = [raw_texts, llm_descriptions, videos, labels, clusters, splits, model_c
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[*JOBS, regenerate],
-    sensors=[abandoned_runs],
+    jobs=[*JOBS, regenerate, *NIGHT_JOBS],
+    schedules=SCHEDULES,
+    sensors=[abandoned_runs, regeneration_requests],
     resources={"home": HomeResource(), "gpu": GpuResource()},
     # One process per run: a step subprocess would pay the imports and the model load again.
     executor=dg.in_process_executor,

@@ -6,45 +6,36 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from svta_assets.regeneration.selection import Chosen
     from svta_assets.videos.pilot import Projection
     from svta_assets.videos.plan import Plan
     from svta_assets.videos.sizes import Ledger
+    from svta_cli.asked import Asked
 
 Regenerate = Callable[[dict[str, Any]], Exception | None]  # run config of the job `regenerate` -> its failure
 
 
-def run_pilot(
-    work: Any, keys: list[str], mode: str, only: list[str], count: int, confirm: bool, regenerate: Regenerate
-) -> None:
+def run_pilot(work: Any, asked: "Asked", chosen: "Chosen", count: int, regenerate: Regenerate) -> None:
     """Make the pilot's clips and print the projection; what was finished is projected before a failure is raised.
 
     Labels, splits and the release are left alone: they follow when the rest is made.
     """
     from svta_assets.videos.costs import device_hour_price
-    from svta_cli.plan import plans_of
+    from svta_cli.plan import plans_chosen
 
     device_hour_price()  # a wrong setting is said before anything is made
-    plans = plans_of(work, keys, mode, only or None)
-    chosen = [plan.category for plan in plans if plan.renders]
-    if not chosen:
-        click.echo(_nothing_to_make(keys, plans, mode))
+    plans = plans_chosen(work, chosen, asked.mode)
+    busy = [plan.category for plan in plans if plan.renders]
+    if not busy:
+        click.echo(_nothing_to_make(chosen.categories, plans, asked.mode))
         return
     for plan in plans:
         if plan.renders < count:
             click.echo(f"{plan.category}: only {plan.renders} of {count} clips are left to render")
-    config = {"categories": chosen, "mode": mode, "only": only, "confirm": confirm, "pilot": count}
-    failure = regenerate(config)
-    show_projection(work, chosen, mode, only)
+    failure = regenerate(asked.config(busy, count))
+    show_projection(work, asked, busy)
     if failure:
         raise failure
-
-
-def chosen_pairs(work: Any, keys: list[str], mode: str, only: list[str], count: int) -> list[str]:
-    """The pairs a pilot of `count` would make."""
-    from svta_assets.videos.pilot import pilot_pairs
-    from svta_cli.plan import plans_of
-
-    return [pair for plan in plans_of(work, keys, mode, only or None) for pair in pilot_pairs(plan, count)]
 
 
 def _nothing_to_make(keys: list[str], plans: "list[Plan]", mode: str) -> str:
@@ -57,23 +48,26 @@ def _nothing_to_make(keys: list[str], plans: "list[Plan]", mode: str) -> str:
     return f"nothing to make in {names} with mode {mode}{other}"
 
 
-def show_projection(work: Any, keys: list[str], mode: str, only: list[str]) -> None:
+def show_projection(work: Any, asked: "Asked", keys: list[str]) -> None:
     """Print what the clips that are there say about the rest, and the command that makes it."""
     from rich.console import Console
 
-    from svta_assets.videos.pilot import project, rest_command
+    from svta_assets.regeneration.selection import choose
+    from svta_assets.videos.pilot import project
     from svta_assets.videos.plan import Mode
     from svta_assets.videos.sizes import open_ledger
     from svta_cli import figures
 
-    ledger, found = open_ledger(work), []
-    for key in keys:
-        chosen = sorted(set(only) & set(work.catalog.read("descriptions", key)["pair_id"])) if only else None
-        found.append(project(work, ledger, key, Mode(mode), chosen))
+    ledger, now = open_ledger(work), choose(work, asked.wish)  # filters look at the pilot's clips, too
+    found = [project(work, ledger, key, Mode(asked.mode), now.pairs[key]) for key in keys if now.pairs[key] != []]
+    if not found:
+        click.echo("no pair is meant any more: the pilot has made what the filters asked for")
+        return
     console = Console(highlight=False)
     console.print(figures.table(_rows(found, ledger), keep=("category", "made", "render", "needs")))
-    command = rest_command(work, found, Mode(mode), only)
-    for line in [*_time_and_price(found, ledger), *_how_to_go_on(found, mode, command)]:
+    large = any(one.rest.device_hours > work.profile.confirm_above_gpu_hours for one in found)
+    command = asked.command([one.category for one in found], large)
+    for line in [*_time_and_price(found, ledger), *_how_to_go_on(found, asked.mode, command)]:
         console.print(line, soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from svta_assets.regeneration.selection import Chosen
     from svta_assets.videos.costs import Spent
     from svta_assets.videos.plan import Plan
     from svta_assets.videos.sizes import Ledger
@@ -38,8 +39,10 @@ def command(
     keys = category_keys((*categories, *more)) or [one.key for one in load_categories() if one.key in described]
     if as_json:
         click.echo(json.dumps(gather(work, keys, mode), indent=2))
+    elif keys:
+        show_plans(work, plans_of(work, keys, mode), mode, stages)
     else:
-        show(work, keys, mode, stages=stages)
+        click.echo(NOTHING_DESCRIBED)
 
 
 def _texts(work: Any, keys: list[str] | None, as_json: bool) -> None:
@@ -51,29 +54,29 @@ def _texts(work: Any, keys: list[str] | None, as_json: bool) -> None:
         show_texts(work, keys)
 
 
-def plans_of(work: Any, keys: list[str], mode: str, only: list[str] | None = None) -> "list[Plan]":
-    """The plans of some categories, without those that have none of the pairs in `only`."""
+def plans_of(work: Any, keys: list[str], mode: str) -> "list[Plan]":
+    """The plans of whole categories."""
     from svta_assets.videos.plan import Mode
     from svta_assets.videos.produce import plan_category
 
-    if only is None:
-        return [plan_category(work, key, Mode(mode)) for key in keys]
-    asked = set(only)
-    chosen = {key: sorted(asked & set(work.catalog.read("descriptions", key)["pair_id"])) for key in keys}
-    return [plan_category(work, key, Mode(mode), pairs) for key, pairs in chosen.items() if pairs]
+    return [plan_category(work, key, Mode(mode)) for key in keys]
 
 
-def show(work: Any, keys: list[str], mode: str, only: list[str] | None = None, stages: bool = False) -> None:
-    """Print the plan of some categories and what their clips have cost so far."""
+def plans_chosen(work: Any, chosen: "Chosen", mode: str) -> "list[Plan]":
+    """The plans of the chosen pairs, by category."""
+    from svta_assets.videos.plan import Mode
+    from svta_assets.videos.produce import plan_category
+
+    return [plan_category(work, key, Mode(mode), chosen.pairs[key]) for key in chosen.categories]
+
+
+def show_plans(work: Any, plans: "list[Plan]", mode: str, stages: bool = False) -> None:
+    """Print plans and what the clips of their categories have cost so far."""
     from rich.console import Console
 
     from svta_assets.videos.sizes import open_ledger
 
-    console = Console(highlight=False)
-    if not keys:
-        console.print(NOTHING_DESCRIBED)
-        return
-    ledger, plans = open_ledger(work), plans_of(work, keys, mode, only)
+    console, ledger = Console(highlight=False), open_ledger(work)
     busy = [plan for plan in plans if ledger.spent([plan.category]).clips or plan.jobs or plan.stale or plan.waiting]
     if busy:
         console.print(_table(busy, ledger))

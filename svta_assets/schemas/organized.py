@@ -44,6 +44,24 @@ TAXONOMIES = Table(
     Growth.LOG,
 )
 
+MERGE_REVIEWS = Table(
+    "merge_reviews",
+    "What people said of two final categories: each reviewer's newest row of a pair stands. Merged are pairs that "
+    "somebody wants merged and nobody apart.",
+    ("first", "second", "by", "at"),
+    (
+        Column("first", TEXT, "slug of one category, the lower in the alphabet"),
+        Column("second", TEXT, "slug of the other"),
+        Column("taxonomy", TEXT, "taxonomy version that was looked at"),
+        Column("verdict", TEXT, "merge, apart or undo"),
+        Column("into", TEXT, "name that the merged category should have; empty to keep that of the larger one"),
+        Column("reason", TEXT, "the reviewer's remark"),
+        Column("by", TEXT, "who looked"),
+        AT,
+    ),
+    Growth.LOG,
+)
+
 ASSIGNMENTS = Table(
     "assignments",
     "Final category of every labelled pair under the current taxonomy.",

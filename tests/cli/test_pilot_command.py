@@ -88,7 +88,7 @@ def test_four_clips_of_each_category_then_the_rest_is_projected(
 def test_a_pilot_runs_nothing_but_the_clips(runner: Recorder, svta: Svta) -> None:
     svta("regen", CATEGORY, "--mode", "missing", "--pilot", "2", "--confirm")
     assert runner.ran == ["regenerate"], "neither labels nor a release"
-    assert runner.configs == [{"categories": [CATEGORY], "mode": "missing", "only": [], "confirm": True, "pilot": 2}]
+    assert runner.configs == [{"categories": [CATEGORY], "mode": "missing", "confirm": True, "pilot": 2}]
 
 
 def test_new_takes_of_a_pilot_are_said_to_be_candidates(

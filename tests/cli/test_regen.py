@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from svta_assets.gates import load_thresholds
+from svta_assets.regeneration.settle import labels_are_behind, release_is_behind
 from svta_assets.videos.plan import Mode
 from svta_assets.videos.projection import project_clips
 from svta_assets.videos.takes import promote
-from svta_cli import regen
 from svta_cli.runs import RunFailed
 from svta_models.release import release_log
 from svta_resources.profiles import Home
@@ -147,9 +147,9 @@ def test_before_the_first_release_none_is_written(home: Home, svta: Svta, quick:
 
 def test_a_release_is_behind_when_a_clip_has_other_bytes(manual: ToyCategory) -> None:
     work = manual.work
-    assert not regen.release_is_behind(work)
+    assert not release_is_behind(work)
     rows = work.catalog.read("clips", CATEGORY)
     other = pl.when(pl.col("clip_id") == "p1-0").then(pl.lit("0" * 64)).otherwise("sha256")
     work.catalog.publish("clips", CATEGORY, rows.with_columns(sha256=other))
-    assert regen.release_is_behind(work)
-    assert not regen.labels_are_behind(work, CATEGORY)
+    assert release_is_behind(work)
+    assert not labels_are_behind(work, CATEGORY)

@@ -175,6 +175,43 @@ def drill_killed_command(home: DrillHome, instance: dg.DagsterInstance) -> None:
     assert taken <= SLOT_FREE_WITHIN_S
 
 
+def start_schedule(home: DrillHome, name: str) -> None:
+    """Start a schedule as the switch in the UI does."""
+    command = [DAGSTER, "schedule", "start", "-m", MODULE, name]
+    done = subprocess.run(
+        command, env=home.environment(), cwd=project_root(), check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def request_states(home: DrillHome) -> dict[str, str]:
+    """State of every regeneration request by its id."""
+    from svta_assets.regeneration.requests import requests
+
+    return dict(requests(home.work).select("request_id", "state").iter_rows())
+
+
+def ticks(instance: dg.DagsterInstance, name: str) -> list[tuple[str, int, str]]:
+    """Finished ticks of a schedule, oldest first: status, runs it started, what it said."""
+    found = [state for state in instance.all_instigator_state() if state.name == name]
+    if not found:
+        return []
+    every = instance.get_ticks(found[0].instigator_origin_id, found[0].selector_id)
+    done = [tick for tick in reversed(every) if tick.is_completed]
+    return [(tick.status.value, len(tick.run_ids), tick.skip_reason or "") for tick in done]
+
+
+def remove_clips(home: DrillHome, category: str, pairs: list[str]) -> None:
+    """Take clips of pairs away, cards and rows with them."""
+    import polars as pl
+
+    work = home.work
+    rows = work.catalog.read("clips", category)
+    uris = rows.filter(pl.col("pair_id").is_in(pairs))["uri"].to_list()
+    work.store.delete([*uris, *(uri.removesuffix(".mp4") + ".json" for uri in uris)])
+    work.catalog.publish("clips", category, rows.filter(~pl.col("pair_id").is_in(pairs)))
+
+
 def main() -> None:
     """Run all drills in one home with one daemon."""
     with tempfile.TemporaryDirectory() as scratch:
