@@ -180,7 +180,7 @@ class DeviceLease:
                 f"{count} CUDA device(s) wanted, {len(gpus)} visible. Look at nvidia-smi and {VISIBLE_VARIABLE}, "
                 "or lease fewer."
             )
-        limit_s = _wait_s() if timeout_s is None else timeout_s
+        limit_s = wait_s() if timeout_s is None else timeout_s
         with ExitStack() as stack:
             held = self._wait_for(gpus, count, at_least or count, limit_s, stack)
             stack.enter_context(_variable(VISIBLE_VARIABLE, ",".join(gpu.name for gpu in held)))
@@ -242,7 +242,8 @@ class DeviceLease:
             return "unknown"
 
 
-def _wait_s() -> float:
+def wait_s() -> float:
+    """Return how long to wait for a device that others hold, in seconds. Raises DeviceError for a bad setting."""
     given = os.environ.get(WAIT_VARIABLE) or str(_WAIT_S)
     try:
         seconds = float(given)

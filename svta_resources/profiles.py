@@ -32,7 +32,8 @@ class Profile:
         descriptions_per_seed: LLM descriptions for each seed anomaly (paper: 50).
         normal_categories, anomaly_categories: k of the two k-means fits (paper: 30 and 68).
         promote: "auto" makes accepted new takes current at once, "manual" waits for `svta regen --promote`.
-        workers: processes of the video pool; 0 means one per processor (CPU) or device (GPU).
+        pool: "inline", "processes" (of this machine), or "ray" where ray_address is set.
+        workers: workers of the video pool; 0 means one per processor (CPU) or device (GPU).
         confirm_above_gpu_hours: a larger `videos` run stops with its plan unless confirmed.
         recipe: training recipe of `model_checkpoints`.
     """
@@ -50,6 +51,7 @@ class Profile:
     confirm_above_gpu_hours: float
     recipe: str
     instance_file: str = "dagster.yaml"
+    ray_address: str = ""
 
 
 PROFILES: dict[str, Profile] = {
@@ -83,8 +85,9 @@ PROFILES: dict[str, Profile] = {
     ),
 }
 PROFILES["production"] = replace(
-    PROFILES["gpu"], name="production", confirm_above_gpu_hours=8.0, instance_file="deploy/production/dagster.yaml"
+    PROFILES["gpu"], name="production", confirm_above_gpu_hours=8.0, instance_file="deploy/production/one-machine.yaml"
 )
+WITH_RAY = {"production": "deploy/production/dagster.yaml"}  # instance files that start runs on a Ray cluster
 
 
 def project_root() -> Path:
@@ -104,6 +107,9 @@ def profile_from(environ: Mapping[str, str] | None = None) -> Profile:
         profile = replace(profile, generator=generator)
     if workers := environ.get("SVTA_WORKERS"):
         profile = replace(profile, workers=_workers(workers))
+    if address := environ.get("SVTA_RAY_ADDRESS"):
+        file = WITH_RAY.get(name, profile.instance_file)
+        profile = replace(profile, pool="ray", ray_address=address, instance_file=file)
     if model := environ.get("SVTA_LLM_MODEL"):
         profile = replace(profile, llm_model=model, llm_base_url=environ.get("OPENAI_BASE_URL") or "")
     return profile

@@ -29,6 +29,7 @@ class Outcome:
     clips: pl.DataFrame
     made: int = 0
     promoted: int = 0
+    retried: int = 0  # clips whose worker was lost, so that another one made them or gave up
     worker_seconds: float = 0.0
     failed: list[dict[str, Any]] = field(default_factory=list)
 
@@ -83,6 +84,7 @@ def produce(
     try:
         for wave in _waves(plan):
             for done in pool.run(wave):
+                outcome.retried += bool(done.deaths)
                 if done.result is None:
                     outcome.failed.append(_reject(done.job, done.error or "no reason given"))
                 else:

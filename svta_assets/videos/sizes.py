@@ -99,6 +99,8 @@ def device_count(work: Workspace) -> int:
     profile, generator = work.profile, work.generator
     if profile.pool == "inline":
         return 1
+    if profile.pool == "ray":
+        return profile.workers or 1  # how many devices a cluster has is asked when it is joined, never by a plan
     if isinstance(generator, DeviceGenerator):
         if usable := [card for card in cards() if generator.usable(card)]:
             return min(profile.workers or len(usable), len(usable))

@@ -1,6 +1,6 @@
-"""Pools that render many clips: in this process, or one resident worker process a device.
+"""Pools that render many clips: in this process, one resident worker process a device, or workers on a Ray cluster.
 
-`open_pool(...)` is the whole interface; a pool over a cluster joins by another `kind` with the same `run`.
+`open_pool(...)` is the whole interface; the pool over Ray is `ray_pool`, with the same `run`.
 
 Workers are started as fresh interpreters (`python -m svta_resources.video.worker`), never forked: a forked child of a
 process that used DuckDB or CUDA is unsafe, and `multiprocessing`'s spawn imports the caller's main module again, which
@@ -19,11 +19,14 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from svta_resources.errors import SvtaError
 from svta_resources.video import worker as protocol
 from svta_resources.video.overlap import TwoStageWork
+
+if TYPE_CHECKING:
+    from svta_resources.video.ray_cluster import Cluster
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -43,11 +46,12 @@ class PoolError(SvtaError):
 
 @dataclass(frozen=True)
 class Done(Generic[JobT, ResultT]):
-    """A finished job: either a result or the error that it ended with."""
+    """A finished job: either a result or the error that it ended with; `deaths` is how many workers it outlived."""
 
     job: JobT
     result: ResultT | None
     error: str | None = None
+    deaths: int = 0
 
 
 class Pool(Protocol):
@@ -67,11 +71,13 @@ def open_pool(
     make_worker: MakeWorker[Any, Any],
     workers: int | Sequence[str] = 1,
     held: Sequence[int] = (),
+    cluster: "Cluster | None" = None,
 ) -> Pool:
     """Open a pool.
 
     Args:
-        kind: "inline" (this process, one job at a time) or "processes" (one worker process for each of `workers`).
+        kind: "inline" (this process, one job at a time), "processes" (one worker process for each of `workers`) or
+            "ray" (a number of workers on a cluster; 0 means one for each of its GPUs or processors).
         make_worker: called once in every worker; returns the function that does a job, or work in two stages
             (`overlap.TwoStageWork`), of which the second overlaps the next job's first. Must be picklable (a function
             or an instance of a class at the top of a module) for "processes".
@@ -79,15 +85,22 @@ def open_pool(
             its device only.
         held: file descriptors that workers keep open as well: the locks of leased devices, which so stay locked until
             the last worker has ended.
+        cluster: where the workers of "ray" come from. None is started: the cluster must run.
 
     Raises:
-        PoolError: unknown kind, no workers, or a `make_worker` that cannot be pickled.
+        PoolError: unknown kind, no workers, no cluster, or a `make_worker` that cannot be pickled.
     """
     if kind == "inline":
         return InlinePool(make_worker)
     if kind == "processes":
         return ProcessPool(make_worker, ["cpu"] * workers if isinstance(workers, int) else list(workers), held)
-    raise PoolError(f"Unknown pool {kind!r}. Use 'inline' or 'processes'.")
+    if kind == "ray":
+        from svta_resources.video.ray_pool import RayPool
+
+        if cluster is None or not cluster.address:
+            raise PoolError("A pool over Ray needs the address of a running cluster: set SVTA_RAY_ADDRESS.")
+        return RayPool(make_worker, cluster, workers if isinstance(workers, int) else len(workers))
+    raise PoolError(f"Unknown pool {kind!r}. Use 'inline' or 'processes', or 'ray' with an address.")
 
 
 class InlinePool:
@@ -160,13 +173,7 @@ class ProcessPool:
     def __init__(self, make_worker: MakeWorker[Any, Any], devices: list[str], held: Sequence[int] = ()) -> None:
         if not devices:
             raise PoolError("A pool needs at least one worker. Set workers to 1 or more.")
-        try:
-            self._recipe = pickle.dumps(make_worker)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise PoolError(
-                f"make_worker cannot be sent to a worker process: {error}. "
-                "Define it at the top of a module (no lambda, no local function)."
-            ) from error
+        self._recipe = packed(make_worker)
         self._devices = devices
         self._held = tuple(held)
         self._workers: list[_Worker] = []
@@ -255,7 +262,8 @@ class ProcessPool:
                 yield from self._replace(worker, waiting, value)
             else:
                 job = worker.jobs.popleft()  # a worker answers in the order it was asked
-                yield Done(job.payload, value) if state == protocol.DONE else Done(job.payload, None, value)
+                failed = state != protocol.DONE
+                yield Done(job.payload, None if failed else value, value if failed else None, job.deaths)
 
     def _replace(self, worker: _Worker, waiting: deque[_Job], reason: str = "") -> Iterator[Done[Any, Any]]:
         """Start a new worker for one that died, or that retires for a `reason`, and put its jobs back.
@@ -280,7 +288,7 @@ class ProcessPool:
                 kept.append(job)
                 continue
             why = reason or f"last exit status {code}"
-            yield Done(job.payload, None, f"its worker died {job.deaths} times ({why}); given up")
+            yield Done(job.payload, None, f"its worker died {job.deaths} times ({why}); given up", job.deaths)
         waiting.extendleft(reversed(kept))
 
     def _start(self, device: str) -> _Worker:
@@ -292,6 +300,17 @@ class ProcessPool:
             if worker.jobs:
                 _stop(worker)
                 self._workers[index] = self._start(worker.device)
+
+
+def packed(make_worker: MakeWorker[Any, Any]) -> bytes:
+    """Pickle what makes a worker. Raises PoolError."""
+    try:
+        return pickle.dumps(make_worker)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise PoolError(
+            f"make_worker cannot be sent to a worker process: {error}. "
+            "Define it at the top of a module (no lambda, no local function)."
+        ) from error
 
 
 def _environment(device: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ def _serve(connection: Connection) -> None:
         connection.send((BROKEN, describe(error)))
         return
     connection.send((READY, None))
-    overlap = Overlap(work if isinstance(work, TwoStageWork) else _Plain(work), _Answers(connection))
+    overlap = Overlap(work if isinstance(work, TwoStageWork) else Plain(work), _Answers(connection))
     while True:
         job = connection.recv()
         try:
@@ -83,7 +83,7 @@ class _Answers:
             self._connection.send((FAILED, f"the result cannot be sent back: {describe(problem)}"))
 
 
-class _Plain:
+class Plain:
     """Work in one stage."""
 
     def __init__(self, work: Any) -> None:

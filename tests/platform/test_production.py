@@ -9,7 +9,8 @@ import yaml
 from svta_resources.profiles import HomeError, home_from, project_root
 from tests.toy_home import SVTA, DrillHome
 
-INSTANCE_FILE = project_root() / "deploy" / "production" / "dagster.yaml"
+FOLDER = project_root() / "deploy" / "production"
+INSTANCE_FILE = FOLDER / "one-machine.yaml"  # test_launchers.py holds dagster.yaml, the one with Ray, against it
 LOG_BUCKET = "SVTA_LOG_BUCKET"
 DATABASE_SETTINGS = ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD")
 NOWHERE = {**dict.fromkeys(DATABASE_SETTINGS, "1"), LOG_BUCKET: "logs"}
@@ -57,3 +58,15 @@ def test_what_keeps_killed_runs_from_blocking_others_is_set_as_in_the_demo() -> 
     for name in ("run_monitoring", "run_retries", "telemetry"):
         assert ours[name] == demo[name]
     assert ours["concurrency"]["pools"] == demo["concurrency"]["pools"]
+
+
+@pytest.mark.parametrize(("address", "file"), [("", "one-machine.yaml"), ("head:6379", "dagster.yaml")])
+def test_the_instance_file_follows_from_whether_there_is_a_ray_cluster(
+    address: str, file: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**environment, **NOWHERE, "RAY_API_SERVER_ADDRESS": "http://head:8265", "SVTA_RAY_ADDRESS": address}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    home = home_from()
+    assert home.profile.pool == ("ray" if address else "processes")
+    assert (home.prepare_dagster() / "dagster.yaml").read_text() == (FOLDER / file).read_text()

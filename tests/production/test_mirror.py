@@ -99,6 +99,12 @@ def test_a_project_goes_to_a_bucket_and_to_another_folder_and_stays_the_same(
     assert (status["release"], status["categories"][0]["current"]) == (ours.hash, 8)
 
 
+def test_the_state_of_a_training_under_way_stays_where_it_is(toy: ToyCategory, tmp_path: Path) -> None:
+    toy.work.store.put("checkpoints/gram/.training/ab/00000001-0123456789abcdef.pt", b"state")
+    assert _mirror(tmp_path / "home", tmp_path / "copy").exit_code == 0
+    assert not (tmp_path / "copy" / "checkpoints" / "gram").exists()
+
+
 def test_a_second_copy_sends_nothing(toy: ToyCategory, media: Media, tmp_path: Path) -> None:
     bucket = media()
     _mirror(tmp_path / "home", bucket)

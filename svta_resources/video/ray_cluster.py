@@ -1,0 +1,107 @@
+"""Joining a Ray cluster that runs already. Nothing here starts one: a missing cluster is an error, within seconds."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from svta_resources.video.pool import PoolError
+
+ADDRESS_VARIABLE = "SVTA_RAY_ADDRESS"
+REACH_S = 5.0
+CLIENT = "ray://"
+_HOW = (
+    f"Set {ADDRESS_VARIABLE} to host:port of the head (`ray start --head --port=6379` says it), to ray://host:10001 "
+    "on a machine that is no node of the cluster, or to auto inside of a job of the cluster."
+)
+# what a worker's generator and store read; credentials are never among them: Ray would keep and show them
+SETTINGS = (
+    "SVTA_WAN_DIR", "SVTA_WAN_ATTENTION", "SVTA_WAN_COMPILE", "SVTA_S3_PATIENCE_S", "SVTA_GPU_WAIT_S",
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the workers of a Ray pool come from.
+
+    Attributes:
+        address: `host:port` of the head, `ray://host:port` of its client server, or `auto`.
+        device: "cuda" (a GPU for each worker) or "cpu".
+        settings: environment variables for workers whose node sets none.
+    """
+
+    address: str
+    device: str = "cpu"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def settings_to_share(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Settings of this process that workers on other machines need; no credentials."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in SETTINGS if environ.get(name)}
+
+
+@contextmanager
+def joined(address: str) -> Iterator[Any]:
+    """Join the cluster for the time of the block and yield the module `ray`; one that is joined already stays so.
+
+    Raises:
+        PoolError: no such cluster, it does not answer, or Ray is not installed.
+    """
+    if find_spec("ray") is None:
+        raise PoolError("A pool over Ray needs the package ray: pip install '.[ray]', on every node.")
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # read at the import: a call without a cluster must not start one
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    chosen = checked_address(address)
+    import ray
+
+    if ray.is_initialized():
+        yield ray
+        return
+    try:
+        with _kept_signals():
+            ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False)
+    except Exception as error:  # Ray raises nearly every kind: its message is what helps
+        said = str(error).strip().split("\n")[0]
+        raise PoolError(f"The Ray cluster at {chosen} cannot be joined: {said} {_HOW}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def checked_address(address: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the address to join, after asking whether anybody listens there: Ray itself would try for minutes."""
+    environ = os.environ if environ is None else environ
+    given = address.strip()
+    if given == "auto":
+        given = environ.get("RAY_ADDRESS") or "auto"  # as Ray reads it, but never its "local", which starts a cluster
+    if given == "auto":
+        return given
+    host, _, port = given.removeprefix(CLIENT).partition("/")[0].rpartition(":")
+    if not host or not port.isdigit() or "//" in host:
+        raise PoolError(f"{address!r} is no address of a Ray cluster. {_HOW}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+    except OSError as error:
+        raise PoolError(f"Nothing answers at {given}, where the Ray cluster should be ({error}). {_HOW}") from error
+    return given
+
+
+@contextmanager
+def _kept_signals() -> Iterator[None]:
+    """Put back what Ray does to SIGTERM: Dagster ends a run by it and has a handler of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            with suppress(ValueError, TypeError):
+                signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,53 @@
+"""Workers on other machines publish into the store themselves, so each of them must see the one that the run sees.
+
+A folder of this machine, or a bucket whose credentials a node lacks, would lose every clip made there: workers look for
+an object that the run has just written, before they make anything.
+"""
+
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from svta_models.media_store import open_store
+from svta_resources.errors import SvtaError
+
+FOLDER = "work/shared"
+
+
+class NotShared(SvtaError):
+    """A worker's machine does not see the store of the run."""
+
+
+@dataclass(frozen=True)
+class SharedFactory:
+    """Makes a worker where the run's store can be seen; picklable when `factory` is."""
+
+    factory: Callable[[], Any]
+    store_url: str
+    key: str
+
+    def __call__(self) -> Any:
+        try:
+            if open_store(self.store_url).exists(self.key):
+                return self.factory()
+        except SvtaError as error:
+            raise NotShared(f"{socket.gethostname()} cannot read the store {self.store_url}: {error}") from error
+        raise NotShared(
+            f"the store {self.store_url} is not the same one on {socket.gethostname()}: workers of a cluster publish "
+            "their clips themselves. Set SVTA_MEDIA_URL to s3://bucket/prefix, or to a folder that every node mounts"
+        )
+
+
+@contextmanager
+def shared(factory: Callable[[], Any], store_url: str) -> Iterator[SharedFactory]:
+    """For the time of the block, a factory whose workers refuse to work where the store is another one."""
+    store, key = open_store(store_url), f"{FOLDER}/{secrets.token_hex(8)}"
+    store.put(key, b"workers look for this object\n")
+    try:
+        yield SharedFactory(factory, store_url, key)
+    finally:
+        with suppress(SvtaError):
+            store.delete([key])
