@@ -144,7 +144,12 @@ def _devices() -> str:
     from svta_resources.gpu import cards
 
     found = cards()
-    return machine.describe_cards(found) if found else f"no GPU, {machine.processors()} processors"
+    here = machine.describe_cards(found) if found else f"no GPU, {machine.processors()} processors"
+    if address := profile_from().ray_address:
+        from svta_resources.video.ray_cluster import checked_address
+
+        return f"{here}; clips are made by the Ray cluster at {checked_address(address)}"
+    return here
 
 
 def _generator() -> str:

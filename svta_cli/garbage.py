@@ -3,21 +3,23 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from svta_cli.integrity import DAMAGED, release_hashes
+from svta_cli.integrity import DAMAGED
+from svta_cli.integrity_models import named_releases, release_hashes
 from svta_models.media_store import PART_SUFFIX, StoredObject
-from svta_models.release import read_rows
+from svta_models.release import ReleaseError, read_rows
 from svta_resources.catalog import METADATA, SUPERSEDED_GRACE_S
 from svta_resources.tables import Growth
 from svta_resources.video.clip_worker import CLIPS
 
 DAMAGED_KEPT_S = 7 * 24 * 3600.0
-YOUNGEST_S = 24 * 3600.0  # no clip is touched that a run made within a day
+YOUNGEST_S = 24 * 3600.0  # nothing is touched that a run made, or decided about, within a day
 _PARQUET = re.compile(rf"{METADATA}/[^/]+/[^/]+/\d{{20}}-[0-9a-f]+\.parquet")
 FOLDERS = (CLIPS, METADATA, DAMAGED, "answers", "checkpoints", "releases", "taxonomy")
 
@@ -33,7 +35,8 @@ class Waste:
 def find_waste(work: Any, now: float) -> list[Waste]:
     """Everything that may go at time `now` (seconds since the epoch), a clip's card before its mp4.
 
-    Raises ReleaseError when a release cannot be read: what it names must not be guessed.
+    Raises ReleaseError when a release cannot be read, or is gone although something names it: what it names must not
+    be guessed.
     """
     waste = [*_clips(work, now), *_superseded(work, now)]
     damaged = (item for item in work.store.list(DAMAGED) if now - item.modified > DAMAGED_KEPT_S)
@@ -53,29 +56,36 @@ def sweep(work: Any) -> int:
 
 def _clips(work: Any, now: float) -> Iterator[Waste]:
     """Takes that can never stand for their pair again, and mp4s that a killed run left without a card."""
+    listed = {item.key: item for item in work.store.list(CLIPS)}  # before the releases: a new one names what it lists
+    old = {key for key, item in listed.items() if now - item.modified > YOUNGEST_S}
     named = _named_by_releases(work)
-    doomed = {uri.removesuffix(".mp4") for uri in _spent_takes(work, named)}
-    objects = {item.key: item for item in work.store.list(CLIPS) if now - item.modified > YOUNGEST_S}
-    for stem in sorted(doomed):
-        if f"{stem}.mp4" in objects:
-            yield from (
-                Waste("replaced take", objects[key]) for key in (f"{stem}.json", f"{stem}.mp4") if key in objects
-            )
-    cards = {item.key for item in work.store.list(CLIPS) if item.key.endswith(".json")}
-    for key, item in objects.items():
-        if key.endswith(".mp4") and key.removesuffix(".mp4") + ".json" not in cards and key not in named:
+    for stem in sorted(uri.removesuffix(".mp4") for uri in _spent_takes(work, named, now)):
+        present = [key for key in (f"{stem}.json", f"{stem}.mp4") if key in listed]
+        if f"{stem}.mp4" in listed and old.issuperset(present):  # a card of today says that a run works on the clip
+            yield from (Waste("replaced take", listed[key]) for key in present)
+    for key, item in listed.items():
+        bare = key.endswith(".mp4") and key.removesuffix(".mp4") + ".json" not in listed
+        if bare and key in old and key not in named:
             yield Waste("mp4 without a recipe card", item)
 
 
 def _named_by_releases(work: Any) -> set[str]:
-    return {uri for digest in release_hashes(work.store) for uri in read_rows(work.store, digest)["uri"]}
+    stored = release_hashes(work.store)
+    for digest, namer in named_releases(work).items():
+        if digest not in stored:
+            raise ReleaseError(
+                f"release {digest}, named by {namer}, is gone, and with it the list of clips to keep: "
+                f"put releases/{digest}.parquet back from a copy, or materialize splits if nothing has changed since"
+            )
+    return {uri for digest in stored for uri in read_rows(work.store, digest)["uri"]}
 
 
-def _spent_takes(work: Any, named: set[str]) -> list[str]:
+def _spent_takes(work: Any, named: set[str], now: float) -> list[str]:
     """Mp4s of takes that are neither current, nor candidates, nor in a release, nor what a rollback would restore.
 
     A pair without a current clip keeps all its takes: a moved threshold may accept one of them. The highest take
-    stays unless a decision has covered it: its number says what the next attempt is called.
+    stays unless a decision has covered it: its number says what the next attempt is called. A pair about which
+    something was decided within a day keeps all: a run that began before may be about to name what stood then.
     """
     from svta_assets.videos.takes import candidates
 
@@ -84,9 +94,11 @@ def _spent_takes(work: Any, named: set[str]) -> list[str]:
     kept |= _rollback_targets(promotions) | set(clips["same_pixels_as"].drop_nulls())
     decided = promotions.group_by("pair_id").agg(pl.col("last_take").max().alias("decided"))
     standing = clips.filter("current").select("pair_id")
+    today = promotions.filter(pl.col("at") > datetime.fromtimestamp(now - YOUNGEST_S, UTC).isoformat())["pair_id"]
     highest = clips.group_by("pair_id").agg(pl.col("take").max().alias("highest"))
     spent = (
         clips.filter(~pl.col("clip_id").is_in(list(kept)) & ~pl.col("uri").is_in(list(named)))
+        .filter(~pl.col("pair_id").is_in(today.unique().to_list()))
         .join(standing, on="pair_id", how="semi")
         .join(highest, on="pair_id")
         .join(decided, on="pair_id", how="left")

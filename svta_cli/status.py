@@ -164,6 +164,9 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 def _remarks(facts: dict[str, Any]) -> list[str]:
     lines = []
     for model in facts["models"]:
+        if model["release"] is None:
+            lines.append(f"model {model['model']}: checkpoint {model['checkpoint']}, published weights, imported")
+            continue
         fresh = "the latest release" if model["on_latest_release"] else f"release {model['release']}, not the latest"
         again = "" if model["on_latest_release"] else f"; materialize model_checkpoints of {model['model']} again"
         lines.append(f"model {model['model']}: checkpoint {model['checkpoint']} trained on {fresh}{again}")

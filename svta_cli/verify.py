@@ -6,7 +6,10 @@ import click
 @click.command()
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Check clips, releases, checkpoints and metadata; exit code 0 when clean, else 1. Sets damaged clips aside."""
+    """Check clips, releases, checkpoints, answers and metadata; exit code 0 when clean, else 1.
+
+    What is damaged and can be made again is set aside in damaged/ of the home. Reads every byte; memory stays small.
+    """
     from svta_assets.workspace import open_workspace
     from svta_cli.integrity import check_home
     from svta_cli.progress import live_line
@@ -19,6 +22,7 @@ def command(ctx: click.Context) -> None:
     for problem in found.problems:
         click.echo(f"{problem.kind}: {problem.what}")
     looked = f"{found.clips} clips, {found.releases} releases, {found.checkpoints} checkpoints"
+    looked += f", {found.answers} answers" if found.answers else ""
     if not found.problems:
         click.echo(f"clean: {looked}; each is what was recorded")
         return

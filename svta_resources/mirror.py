@@ -22,6 +22,7 @@ from svta_resources.catalog import METADATA, Catalog
 from svta_resources.tables import Growth
 
 FOLDERS = ("clips", "answers", "checkpoints", "taxonomy", METADATA, "releases")
+UNDER_WAY = "/.training/"  # states of a training that goes on here: gigabytes that mean nothing elsewhere
 WORKERS = 8
 ONE_AT_A_TIME = 64 * 2**20  # bytes; an object passes through memory, and eight checkpoints at once would fill it
 
@@ -77,7 +78,7 @@ class Report:
 
 def plan_mirror(source: MediaStore, target: MediaStore, only: Collection[str] | None = None) -> Plan:
     """Compare two places by listing; `only` restricts the copy to these keys."""
-    here = [item for folder in FOLDERS for item in source.list(folder)]
+    here = [item for folder in FOLDERS for item in source.list(folder) if UNDER_WAY not in item.key]
     there = {item.key: item for folder in FOLDERS for item in target.list(folder)}
     wanted = here if only is None else [item for item in here if item.key in only]
     known = {item.key for item in here}

@@ -49,7 +49,8 @@ def refresh(catalog: Catalog, home: Path) -> Path:
 def _refresh(catalog: Catalog, home: Path, target: Path) -> Path:
     with _only_refresher(home):
         wanted = {name: catalog.files(name) for name in catalog.tables}
-        if target.exists() and _seen(target) == {item.key for items in wanted.values() for item in items}:
+        files = {item.key for items in wanted.values() for item in items}
+        if target.exists() and _seen(target) == (files, _columns(catalog)):
             return target
         building = target.with_name(f".svta-{os.getpid()}-{secrets.token_hex(4)}.duckdb")
         try:
@@ -82,14 +83,26 @@ def _only_refresher(home: Path) -> Iterator[None]:
         yield
 
 
-def _seen(target: Path) -> set[str] | None:
+def _seen(target: Path) -> tuple[set[str], dict[str, list[str]]] | None:
+    """The files that a database was built from, and its tables' columns: another version of SVTA has others."""
     import duckdb
 
     try:
         with duckdb.connect(str(target), read_only=True) as connection:
-            return {row[0] for row in connection.execute("select file from freshness").fetchall()}
+            files = {row[0] for row in connection.execute("select file from freshness").fetchall()}
+            columns = connection.execute(
+                "select table_name, list(column_name order by column_index) from duckdb_columns() where not internal "
+                "group by table_name"
+            ).fetchall()
     except duckdb.Error:
         return None  # a database of another version or a damaged one: build it anew
+    return files, dict(columns)
+
+
+def _columns(catalog: Catalog) -> dict[str, list[str]]:
+    """The columns that a database of this version has, by table."""
+    found = {table.name: [*table.schema, "_partition"] for table in catalog.tables.values()}
+    return {**found, FRESHNESS.name: [*FRESHNESS.schema]}
 
 
 def _build(catalog: Catalog, wanted: dict[str, list[ProjectionFile]], building: Path, previous: Path | None) -> None:

@@ -17,6 +17,7 @@ from svta_assets.schemas import CLIPS, PROMOTIONS, TABLES
 from svta_assets.videos.verdicts import judge, learnt_since
 from svta_models.media_store import MediaStore, MissingObject
 from svta_resources.catalog import Catalog, ProjectionFile
+from svta_resources.errors import SvtaError
 from svta_resources.video.clip_worker import CLIPS as CLIPS_FOLDER
 
 READERS = 8  # parallel reads: nothing on a disk, ten times faster on S3
@@ -76,6 +77,10 @@ def clip_rows(cards: list[dict[str, Any]], thresholds: Mapping[str, Any]) -> pl.
     return CLIPS.frame([_row(card, verdicts[card["clip_id"]]) for card in newest])
 
 
+class DamagedCard(SvtaError):
+    """A file that should be a clip's recipe card is none."""
+
+
 @dataclass(frozen=True)
 class Cards:
     """Recipe cards of a category: those whose mp4 is there, and those of clips that have no mp4 any more.
@@ -108,8 +113,14 @@ def read_cards(store: MediaStore, category: str) -> Cards:
 def _read_card(store: MediaStore, key: str) -> dict[str, Any] | None:
     try:
         card: dict[str, Any] = json.loads(store.get(key))
+        if missing := {"clip_id", "pair_id", "uri", "recipe"} - card.keys():
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
     except MissingObject:  # set aside by `svta verify` since the listing
         return None
+    except (ValueError, AttributeError) as error:
+        raise DamagedCard(
+            f"{key} in {store.url} is no recipe card ({error}). Run `svta verify`, which sets it aside, then run again"
+        ) from error
     return card
 
 

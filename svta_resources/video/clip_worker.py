@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from svta_models.identity import canonical_json, clip_id, recipe_sha
-from svta_models.media_store import MediaStore, MissingObject, open_store, sha256_hex
+from svta_models.media_store import MediaStore, MissingObject, StoreError, open_store, sha256_hex
 from svta_resources.errors import SvtaError
 from svta_resources.video.generator import CannotLoad, DeviceFailed
 
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 CLIPS = "clips"
+DAMAGED = "damaged"  # where objects are set aside
 SHA_IN_NAME = 12  # hex digits of the recipe in an object's name
+
+
+class CannotPublish(SvtaError):
+    """The store takes no clips: the run ends instead of rejecting one after the other."""
+
+    retires_process = True
+    ends_run = True
 
 
 @dataclass(frozen=True)
@@ -105,9 +113,12 @@ class ClipWorker:
     def __init__(self, generator: Any, store: MediaStore, generator_name: str) -> None:
         self._generator, self._store, self._name = generator, store, generator_name
         self._idle_since: float | None = None
+        self._refused: StoreError | None = None
 
     def begin(self, job: ClipJob) -> "_Begun | _Copy":
         """Generate, or fetch the clip to copy."""
+        if self._refused is not None:
+            raise CannotPublish(str(self._refused))
         if job.copy_uri is not None and (copy := _copy_source(job.copy_uri, self._store)):
             return copy
         self._load()
@@ -131,19 +142,38 @@ class ClipWorker:
             return
         try:
             load()
-        except DeviceFailed:
-            raise
+        except DeviceFailed as error:  # in a process of its own that has used the device for nothing yet
+            raise CannotLoad(
+                f"{str(error).partition(';')[0]}, and a fresh process cannot use it either: look at `nvidia-smi`, then "
+                "run again; what was finished is kept"
+            ) from error
         except SvtaError as error:
             raise CannotLoad(str(error)) from error
 
     def finish(self, job: ClipJob, begun: "_Begun | _Copy") -> dict[str, Any]:
-        """Encode, score and publish with the recipe card; returns the card."""
+        """Encode, score and publish with the recipe card; returns the card.
+
+        A store that refuses an object (a full disk, a server that stays away) refuses the next one too: `begin` then
+        ends the run, or every clip that is left would be rendered for nothing and rejected.
+        """
+        try:
+            return self._finish(job, begun)
+        except StoreError as error:
+            self._refused = error
+            raise
+
+    def _finish(self, job: ClipJob, begun: "_Begun | _Copy") -> dict[str, Any]:
         began = time.monotonic()
         mp4, facts, provenance = _encoded(job, begun) if isinstance(begun, _Begun) else _copied(begun)
         winner = self._store.put_new(job.uri, mp4)
         lost_race = winner != sha256_hex(mp4)
         if lost_race:  # what is scored is what is published
-            facts = {**facts, **_examined(job, self._store.get(job.uri), facts)}
+            theirs = {**facts, **_examined(job, self._store.get(job.uri), facts)}
+            if _is_wreck(job, theirs, facts, self._store):
+                self._store.move(job.uri, f"{DAMAGED}/{job.uri}")
+                winner, lost_race = self._store.put_new(job.uri, mp4), False
+            else:
+                facts = theirs
         copied = isinstance(begun, _Copy)
         device_seconds = None if isinstance(begun, _Copy) else begun.device_seconds
         card = {
@@ -167,6 +197,14 @@ class ClipWorker:
         }
         _publish_card(job, card, self._store)
         return card
+
+
+def _is_wreck(job: ClipJob, theirs: dict[str, Any], ours: dict[str, Any], store: MediaStore) -> bool:
+    """Whether the file that was there first is broken and nobody has vouched for it.
+
+    A run that was killed before it wrote the card leaves an mp4 whose hash nobody knows: damage to it shows only here.
+    """
+    return bool(theirs["defect"]) and not ours["defect"] and not store.exists(job.sidecar)
 
 
 def _encoded(job: ClipJob, begun: _Begun) -> tuple[bytes, dict[str, Any], dict[str, Any]]:

@@ -95,6 +95,17 @@ def test_nothing_new_leaves_the_file_alone(work: Workspace) -> None:
     assert work.refresh().stat().st_ino != before
 
 
+def test_a_database_of_an_earlier_version_gets_the_tables_it_lacks(work: Workspace) -> None:
+    _publish(work, "fire", 2)
+    older = open_workspace(work.home)
+    older.catalog.tables = {name: table for name, table in TABLES.items() if name != "costs"}
+    older.refresh()
+    with pytest.raises(Exception, match="costs"):
+        _count(work.home.path, "costs")
+    work.refresh()
+    assert (_count(work.home.path, "costs"), _count(work.home.path, "labels")) == (0, 2)
+
+
 def test_unchanged_partitions_are_copied_not_read_again(work: Workspace, inserted: list[str]) -> None:
     for category in ("fire", "falling", "crawling"):
         _publish(work, category, 3)

@@ -1,0 +1,33 @@
+"""`benchmarks/chaos.py` for a few seconds: whatever is killed, cut short, filled up or dropped, the end is as if nothing was."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from svta_resources.profiles import project_root
+from tests.toy_home import DrillHome
+
+CATEGORY = "fighting"
+
+
+@pytest.mark.timeout(1500)  # a dozen commands one after another, on a machine that other tests share
+@pytest.mark.parametrize(("store", "seed"), [("folder", 5), ("s3", 6)])
+def test_after_some_seconds_of_chaos_verify_is_clean_and_nothing_differs(
+    described_home: DrillHome, store: str, seed: int
+) -> None:
+    """The seed fixes what is done; the moments are chance."""
+    command = [sys.executable, "benchmarks/chaos.py", "--seconds", "6", "--store", store, "--seed", str(seed)]
+    done = subprocess.run(
+        [*command, "--categories", CATEGORY, "--described", str(described_home.path)],
+        cwd=project_root(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1400,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    report = json.loads(done.stdout.splitlines()[0])
+    assert sum(report["done"].values()) >= 3, report
+    assert "clean, and equal to a home that nobody disturbed" in done.stdout
