@@ -4,13 +4,39 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import polars as pl
 
 from svta_resources.errors import SvtaError
 
 SEED = 42
+UNDO = "undo"  # the verdict of a row that takes back what its reviewer said
 Z95 = 1.959963984540054  # two-sided 95% of the normal distribution
+
+
+def words_of(log: pl.DataFrame, key: Sequence[str]) -> dict[tuple[Any, ...], dict[str, dict[str, Any]]]:
+    """What stands of a log of verdicts: thing -> reviewer -> that reviewer's row, the newest word last.
+
+    An undo takes back what its reviewer said of the thing; of somebody who said nothing of it, the newest word of all.
+
+    Args:
+        log: rows with `verdict`, `by` and `at`. key: the columns that name the thing.
+    """
+    found: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+    for row in log.sort("at", maintain_order=True).iter_rows(named=True):
+        said = found.setdefault(tuple(row[name] for name in key), {})
+        earlier = said.pop(row["by"], None)
+        if row["verdict"] != UNDO:
+            said[row["by"]] = row
+        elif earlier is None and said:
+            said.popitem()
+    return {thing: said for thing, said in found.items() if said}
+
+
+def newest_words(log: pl.DataFrame, key: Sequence[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """The row that counts for each thing: the newest that stands, whoever said it."""
+    return {thing: next(reversed(said.values())) for thing, said in words_of(log, key).items()}
 
 
 def draw_sample(rows: pl.DataFrame, share: float, seed: int = SEED) -> pl.DataFrame:

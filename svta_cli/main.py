@@ -15,12 +15,16 @@ COMMANDS = {
     "status": ("status", "What is there, what is missing, what is truly stale."),
     "plan": ("plan", "What a run would make, how long it takes and what it costs. Changes nothing."),
     "regen": ("regen", "Regenerate categories, a pilot first; promote, discard or roll back takes."),
+    "requests": ("requests", "Regeneration requests, and what became of each."),
+    "nightly": ("nightly", "What the next night would make, and why; validation ranks; the morning digest."),
     "release": ("release", "List, show, cut and compare releases; what leaks between their splits."),
     "taxonomy": ("taxonomy", "Show, edit, compare and approve the final categories."),
     "review": ("review", "Look at clips and their scores; keep or reject clips of the review sample."),
     "evaluate": ("evaluate", "Evaluate a trained model on a release."),
+    "checkpoint": ("checkpoint", "List checkpoints; import published files of CLIP4Clip, X-CLIP and GRAM."),
     "export": ("export", "Write a release as WebDataset shards, for Hugging Face or in the layout of MSR-VTT."),
     "import": ("import_dataset", "Take an existing dataset of clips in as a release, with its split."),
+    "figures": ("draw", "Draw the paper's figures and ours as SVG files."),
     "card": ("card", "Write the dataset card, Table 1 and Croissant metadata of a release."),
     "verify": ("verify", "Check clips, releases and checkpoints; set damaged clips aside."),
     "gc": ("gc", "Show, and with --yes remove, what nothing refers to."),
@@ -28,6 +32,7 @@ COMMANDS = {
     "doctor": ("doctor", "Check this machine, the home and the settings."),
     "metrics": ("metrics", "Figures for Prometheus: a page to scrape, or a file."),
     "ui": ("ui", "Open the Dagster UI on this profile's instance."),
+    "app": ("app.command", "Open the web application: search, gallery, review, results, yield."),
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130  # what a shell reports for Ctrl-C

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from svta_cli import review_descriptions, review_labels
+from svta_cli import review_descriptions, review_labels, review_merges
 from svta_models.errors import SvtaError
 
 
@@ -16,6 +16,7 @@ def command() -> None:
 
 command.add_command(review_labels.command)
 command.add_command(review_descriptions.command)
+command.add_command(review_merges.command)
 
 
 @command.command("scores")

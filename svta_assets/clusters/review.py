@@ -58,13 +58,20 @@ def apply_file(work: Workspace, path: Path, by: str) -> tuple[str, Difference]:
     if not operations:
         raise OperationError(f"{path} has no operations: write what should change under `operations:`")
     try:
-        after = apply_operations(final_categories(now), operations)
+        return apply_to_current(work, operations, by, text)
     except OperationError as error:
         raise OperationError(f"{path}: {error}") from error
+
+
+def apply_to_current(work: Workspace, operations: list[Operation], by: str, text: str) -> tuple[str, Difference]:
+    """The same of operations that are at hand; `text` is kept as what was asked for. Raises OperationError."""
+    now = versions.current(work)
+    after = apply_operations(final_categories(now), operations)
     if after == final_categories(now):
-        raise OperationError(f"{path} changes nothing")
+        raise OperationError("what is asked for changes nothing")
     taxonomy = as_taxonomy(after, labelled(work), now["inputs_sha"][0])
-    return taxonomy.version, versions.record(work, taxonomy, versions.REVIEW, _figures(work, after, version), by, text)
+    figures = _figures(work, after, now["taxonomy"][0])
+    return taxonomy.version, versions.record(work, taxonomy, versions.REVIEW, figures, by, text)
 
 
 def _figures(work: Workspace, after: list[FinalCategory], version: str) -> dict[str, versions.Figures]:

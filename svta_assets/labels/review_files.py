@@ -83,6 +83,27 @@ def read_verdicts(work: Workspace, path: Path) -> list[Row]:
     return found
 
 
+def one_verdict(work: Workspace, given: Mapping[str, Any]) -> Row:
+    """The same of one pair, from cells by COLUMNS: what a reviewer says in the app, one label at a time.
+
+    Raises ReviewFileError that says what is wrong.
+    """
+    cells = {name: _cell(given.get(name)) for name in COLUMNS}
+    pair = cells["pair_id"]
+    keys = work.catalog.read("labels").filter(pl.col("pair_id") == pair)["category"]
+    found = reviewable(work, keys[0]).filter(pl.col("pair_id") == pair) if keys.len() else pl.DataFrame()
+    if found.is_empty():
+        raise ReviewFileError(f"there is no label of pair {pair!r}")
+    log = work.catalog.read("label_reviews").filter(pl.col("pair_id") == pair)
+    try:
+        row = _verdict(cells, found.row(0, named=True), standing(log).get(pair, []))
+    except _Wrong as problem:
+        raise ReviewFileError(f"nothing is recorded: {problem}") from None
+    if row is None:
+        raise ReviewFileError(f"nothing is recorded: say {', '.join(VERDICTS)}")
+    return row
+
+
 class _Wrong(Exception):
     """What is wrong with a row."""
 

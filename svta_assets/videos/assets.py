@@ -106,6 +106,7 @@ def _metadata(work: Workspace, outcome: Any, pilot: int) -> dict[str, Any]:
         "reject reasons": ", ".join(f"{kind}: {count}" for kind, count in reason_counts(clips).items()) or "none",
         "drawn neutral": _drawn_neutral(clips),
         "not rendered": len(outcome.failed),
+        "tried again, worker lost": outcome.retried,
         "promoted": outcome.promoted,
         "worker seconds": round(outcome.worker_seconds, 2),
         "scores by decile": dg.MetadataValue.md(

@@ -70,6 +70,19 @@ def record_review(
 
     Raises SvtaError for a clip that does not exist, or a rejection without a reason; then nothing is recorded.
     """
+    counts = append_reviews(work, clip_ids, verdict, by, reason)
+    for category in counts:
+        project_clips(work.catalog, category, load_thresholds(work.profile.name))
+    return counts
+
+
+def append_reviews(
+    work: Workspace, clip_ids: Sequence[str], verdict: str, by: str, reason: str | None = None
+) -> dict[str, int]:
+    """The same, but `clips` stays as it is: for many verdicts one after another, and `rejudge` once after them.
+
+    Any number of people may call it at once: every call writes a file of its own.
+    """
     if verdict not in (KEEP, REJECT, UNDO):
         raise SvtaError(f"a review says {KEEP}, {REJECT} or {UNDO}, not {verdict!r}")
     if verdict == REJECT and not (reason or "").strip():
@@ -82,7 +95,6 @@ def record_review(
     for (category,), rows in clips.select("clip_id", "pair_id", "category", "recipe_sha").group_by("category"):
         recorded = [{**row, **said} for row in rows.iter_rows(named=True)]
         work.catalog.append("clip_reviews", str(category), recorded)
-        project_clips(work.catalog, str(category), load_thresholds(work.profile.name))
         counts[str(category)] = len(recorded)
     return counts
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import polars as pl
 
+from svta_assets.reviewing import UNDO, newest_words
 from svta_assets.videos.duplicates import WIDEST, Near, near_among, near_elsewhere, order
 from svta_resources.catalog import Catalog
 from svta_resources.video.scores import DEFAULT_THRESHOLDS, verdict
 
-REJECT, KEEP, UNDO = "reject", "keep", "undo"
+REJECT, KEEP = "reject", "keep"
+__all__ = ["KEEP", "REJECT", "UNDO", "judge", "learnt_since", "newest_reviews", "reason_counts"]
 _KIND = re.compile(r"near-duplicate|[^:(]+")
 
 
@@ -36,9 +38,8 @@ def learnt_since(catalog: Catalog, category: str, cards: list[dict[str, Any]]) -
 
 def newest_reviews(catalog: Catalog, category: str | None = None) -> dict[tuple[str, str], dict[str, Any]]:
     """(clip_id, recipe_sha) -> the newest row of `clip_reviews` that stands; an undone one is absent."""
-    log = catalog.read("clip_reviews", category).sort("at")
-    newest = {(row["clip_id"], row["recipe_sha"]): row for row in log.iter_rows(named=True)}
-    return {made: row for made, row in newest.items() if row["verdict"] != UNDO}
+    newest = newest_words(catalog.read("clip_reviews", category), ("clip_id", "recipe_sha"))
+    return {(made[0], made[1]): row for made, row in newest.items()}
 
 
 def judge(cards: list[dict[str, Any]], thresholds: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

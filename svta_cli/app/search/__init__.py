@@ -1,0 +1,1 @@
+"""From a sentence to ranked clips, with a trained model."""
