@@ -98,7 +98,7 @@ def test_two_models_write_a_category_and_nothing_is_asked_twice(
         assert prepare_workspace(home_from()).catalog.read("descriptions", "falling").equals(rows)
     (event,) = done.get_asset_materialization_events()
     shown = {name: value.value for name, value in event.materialization.metadata.items() if hasattr(value, "value")}
-    assert f"| falling | {count} | 0 | 3 | 0 |" in shown["diversity"]
+    assert f"| written | {count} |\n| missing | 0 |\n| near-duplicates | 3 |" in shown["diversity"]
     assert "| quick | this |" in shown["language model"] and "| deep | this |" in shown["language model"]
     assert f"| falling | {count} | 0 | 3 | 0 |" in (home.path / "reports" / "diversity.md").read_text()
     diversity = prepare_workspace(home_from()).catalog.read("diversity", "falling").row(0, named=True)

@@ -79,8 +79,8 @@ def test_the_sensor_ends_killed_runs_and_leaves_the_others_alone(instance: dg.Da
     victim, worker = _holder(root, killed), _holder(root, living)
     victim.kill()
     victim.wait()
-    context = dg.build_sensor_context(instance, definitions=defs)
-    tick = abandoned_runs(context)
+    with dg.build_sensor_context(instance, definitions=defs) as context:
+        tick = abandoned_runs(context)
     assert isinstance(tick, dg.SkipReason)
     assert killed in str(tick.skip_message)
     found = {run.run_id: run.status for run in instance.get_runs()}
@@ -90,7 +90,8 @@ def test_the_sensor_ends_killed_runs_and_leaves_the_others_alone(instance: dg.Da
         elsewhere: dg.DagsterRunStatus.STARTED,
     }
     assert any(MESSAGE in str(entry) for entry in instance.all_logs(killed))
-    assert "every started run" in str(abandoned_runs(dg.build_sensor_context(instance, definitions=defs)))
+    with dg.build_sensor_context(instance, definitions=defs) as context:
+        assert "every started run" in str(abandoned_runs(context))
     worker.communicate("\n")
 
 

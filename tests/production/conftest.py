@@ -1,4 +1,4 @@
-"""A real S3 server and a real Postgres, started once for all tests of the production profile."""
+"""A real S3 server, started once for all tests of the production profile, and a real Postgres for each file."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,9 +15,9 @@ def server() -> Iterator[S3Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database() -> Iterator[dict[str, str]]:
-    """Postgres; the settings (PG*) that lead to it."""
+    """Postgres with nothing in it, for one file of tests; the settings (PG*) that lead to it."""
     with postgres() as settings:
         yield settings
 

@@ -38,8 +38,8 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def _tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    context = dg.build_sensor_context(instance, definitions=defs, resources={"home": HomeResource()})
-    found = regeneration_requests(context)
+    with dg.build_sensor_context(instance, definitions=defs, resources={"home": HomeResource()}) as context:
+        found = regeneration_requests(context)
     assert isinstance(found, dg.SensorResult)
     return list(found.run_requests or [])
 

@@ -32,13 +32,13 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def _tick(schedule: Any, instance: dg.DagsterInstance, at: datetime = NIGHT) -> Any:
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(  # entered: it opens an instance of its own, and must close it
         instance,
         scheduled_execution_time=at,
         resources={"home": HomeResource()},
         repository_def=defs.get_repository_def(),
-    )
-    return schedule(context)
+    ) as context:
+        return schedule(context)
 
 
 def _started(instance: dg.DagsterInstance, asked: dg.RunRequest, status: dg.DagsterRunStatus) -> None:

@@ -122,14 +122,19 @@ class Backfill:
 def test_a_backfill_outlives_a_node_whose_orphan_still_finishes(
     nodes: RayNodes, described_home: DrillHome, tmp_path: Path
 ) -> None:
-    """The node's raylet stops answering, as one behind a cut network does; its worker lives on and publishes."""
+    """The node's raylet stops answering, as one behind a cut network does; its worker lives on and publishes.
+
+    The worker sleeps until the loss is noticed: on a fast machine the run would otherwise end before that.
+    """
     run = Backfill(nodes, described_home.copy(tmp_path / "home"))
     run.wait_for("workers on both nodes", lambda: all(nodes.workers(ip) for ip in (HEAD, OTHER)))
     run.wait_for("the first clips", lambda: len(run.cards()) >= BEFORE)
     raylet, [orphan] = nodes.raylet(OTHER), nodes.workers(OTHER)
-    os.kill(raylet, signal.SIGSTOP)
+    for process in (orphan, raylet):
+        os.kill(process, signal.SIGSTOP)
     run.wait_for("the loss of the node", lambda: f"({OTHER}) is lost" in run.said())
     assert nodes.state(orphan) not in "ZX", "the orphan was still at work when its clip was given to the other node"
+    os.kill(orphan, signal.SIGCONT)
     status = run.process.wait(240)
     os.kill(raylet, signal.SIGKILL)
     assert status == 0, run.said()[-6000:]
