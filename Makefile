@@ -35,7 +35,7 @@ ui: env  ## open the Dagster UI on the same instance
 	@exec $(BIN)/svta ui
 
 test: env  ## run all tests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: env  ## ruff, formatting, types
 	$(BIN)/ruff check .

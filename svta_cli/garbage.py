@@ -17,11 +17,12 @@ from svta_models.release import ReleaseError, read_rows
 from svta_resources.catalog import METADATA, SUPERSEDED_GRACE_S
 from svta_resources.tables import Growth
 from svta_resources.video.clip_worker import CLIPS
+from svta_resources.video.shared_store import FOLDER as SHARED
 
 DAMAGED_KEPT_S = 7 * 24 * 3600.0
 YOUNGEST_S = 24 * 3600.0  # nothing is touched that a run made, or decided about, within a day
 _PARQUET = re.compile(rf"{METADATA}/[^/]+/[^/]+/\d{{20}}-[0-9a-f]+\.parquet")
-FOLDERS = (CLIPS, METADATA, DAMAGED, "answers", "checkpoints", "releases", "taxonomy")
+FOLDERS = (CLIPS, METADATA, DAMAGED, "answers", "checkpoints", "releases", "taxonomy", SHARED)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ def find_waste(work: Any, now: float) -> list[Waste]:
     """
     waste = [*_clips(work, now), *_superseded(work, now)]
     damaged = (item for item in work.store.list(DAMAGED) if now - item.modified > DAMAGED_KEPT_S)
-    return waste + [Waste("damaged for more than a week", item) for item in damaged]
+    waste += [Waste("damaged for more than a week", item) for item in damaged]
+    probes = (item for item in work.store.list(SHARED) if now - item.modified > YOUNGEST_S)
+    return waste + [Waste("probe of a killed run on a cluster", item) for item in probes]
 
 
 def partial_files(work: Any) -> int:

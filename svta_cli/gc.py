@@ -13,8 +13,8 @@ import click
 def command(yes: bool, everything: bool) -> None:
     """Show what nothing refers to; with --yes, delete it.
 
-    That is: replaced takes outside every release that no rollback needs, unfinished files of killed runs, superseded
-    metadata, and damaged files older than a week. What a release names is never touched.
+    That is: replaced takes outside every release that no rollback needs, unfinished files of killed runs and what they
+    left on a cluster, superseded metadata, and damaged files older than a week. What a release names is never touched.
     """
     from svta_assets.workspace import open_workspace
     from svta_cli.garbage import find_waste, partial_files, sweep

@@ -19,7 +19,7 @@ class Execution:
     device: "cpu" or "cuda"; processes: how many, each on a device of its own (fine-tuning only).
     folder: where the state of the training lies, to go on from after a kill; None keeps none. Whoever names a folder
     holds it (`svta_models.training_state.held_folder`). checkpoint_every: steps between states, beside the one after
-    every epoch; 0 = none between.
+    every epoch; 0 = none between. states: a folder of the store instead, for processes on several machines.
     frame_cache: folder of decoded frames, bounded by frame_cache_bytes; None = frames in memory. decode_workers:
     processes that fill it, 0 = this one. max_broken: share of a split's clips that may be broken.
     held: descriptors that every process of the training keeps open (locks).
@@ -34,6 +34,7 @@ class Execution:
     decode_workers: int = 0
     max_broken: float = 0.0
     held: tuple[int, ...] = ()
+    states: str = ""
 
     def check(self, recipe: AnyRecipe) -> None:
         """Raise SvtaError when the recipe cannot be trained so."""

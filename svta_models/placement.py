@@ -8,36 +8,49 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import SplitResult, urlsplit
 
 import torch
 from torch import Tensor
+from torch.distributed import DistError, FileStore, TCPStore  # type: ignore[attr-defined]
 
+from svta_models.errors import SvtaError
 from svta_models.retrieval import RetrievalModel
 
 T = TypeVar("T")
 PEER_TIMEOUT = timedelta(hours=2)  # how long processes wait for the first one's validation
+MEETING_TIMEOUT = timedelta(minutes=2)  # and for it to answer at all
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """Which of `world` processes on this machine this is, and the file through which they find each other."""
+    """Which of `world` processes this is, and where they find each other.
+
+    where: `file:///path` on one machine, else `tcp://host:port` of `Listening`. card: number of its GPU among those
+    that it sees. leads: whether it is the first on its machine, which decodes for the others there.
+    """
 
     rank: int
     world: int
-    file: Path
+    where: str
+    card: int = 0
+    leads: bool = True
 
 
 @dataclass
 class Placement:
-    """Made by `placed`. `rank` of `world` processes; the first one validates, writes states and reports."""
+    """Made by `placed`. `rank` of `world` processes; the first one validates, writes states and reports.
+
+    leads: whether it is the first on its machine.
+    """
 
     device: torch.device
     rank: int = 0
     world: int = 1
     bf16: bool = False
     accelerator: Any = None
+    leads: bool = True
     _wrapped: Callable[..., Tensor] | None = field(default=None, repr=False)
 
     @property
@@ -106,7 +119,7 @@ def placed(device: str, precision: str = "auto", meeting: Meeting | None = None)
             cpu=device == "cpu", mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[unused]
         )
         rank, world = accelerator.process_index, accelerator.num_processes
-        yield Placement(accelerator.device, rank, world, bf16, accelerator)
+        yield Placement(accelerator.device, rank, world, bf16, accelerator, meeting is None or meeting.leads)
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)  # the next training may choose otherwise
         if meeting is not None:
@@ -114,24 +127,51 @@ def placed(device: str, precision: str = "auto", meeting: Meeting | None = None)
 
 
 def _join(device: str, meeting: Meeting) -> None:
-    """Found the process group through a file: no port is chosen that another program could take."""
+    """Found the process group."""
     if device == "cuda":
-        torch.cuda.set_device(meeting.rank)
+        torch.cuda.set_device(meeting.card)
+    where = urlsplit(meeting.where)
+    store = FileStore(where.path, meeting.world) if where.scheme == "file" else _reached(where)
     torch.distributed.init_process_group(
         "nccl" if device == "cuda" else "gloo",
-        init_method=f"file://{meeting.file}",
+        store=store,
         rank=meeting.rank,
         world_size=meeting.world,
         timeout=PEER_TIMEOUT,
     )
 
 
-def rank_environment(rank: int, world: int) -> dict[str, str]:
-    """What `accelerate` and gloo read in a process of a group."""
-    return {
-        "RANK": str(rank),
-        "WORLD_SIZE": str(world),
-        "LOCAL_RANK": str(rank),
-        "LOCAL_WORLD_SIZE": str(world),
-        "GLOO_SOCKET_IFNAME": "lo",
-    }
+def _reached(where: SplitResult) -> TCPStore:
+    """The store in which `Listening` keeps what the processes tell each other. Raises SvtaError."""
+    assert where.hostname is not None, "Listening gives host and port"
+    assert where.port is not None
+    try:
+        store = TCPStore(where.hostname, where.port, None, False, MEETING_TIMEOUT)
+    except DistError as error:
+        raise SvtaError(
+            f"the training's first process does not answer at {where.netloc}: every node must reach every other one "
+            f"on any port ({error})"
+        ) from error
+    store.set_timeout(PEER_TIMEOUT)
+    return store
+
+
+class Listening:
+    """A port of this machine at which processes of several machines meet, for as long as this object lives."""
+
+    def __init__(self, host: str) -> None:
+        """`host`: how the other machines name this one. The kernel chooses a free port."""
+        self._store = TCPStore(host, 0, None, True, MEETING_TIMEOUT, wait_for_workers=False)
+        self.where = f"tcp://{f'[{host}]' if ':' in host else host}:{self._store.port}"
+
+
+def rank_environment(meeting: Meeting) -> dict[str, str]:
+    """What `accelerate` and gloo read in a process of a group.
+
+    Which network several machines use is known to their own environment (GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME).
+    """
+    where = urlsplit(meeting.where)
+    met = {"RANK": str(meeting.rank), "WORLD_SIZE": str(meeting.world), "LOCAL_RANK": str(meeting.card)}
+    if where.scheme == "file":
+        return met | {"LOCAL_WORLD_SIZE": str(meeting.world), "GLOO_SOCKET_IFNAME": "lo"}
+    return met | {"LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": str(where.hostname), "MASTER_PORT": str(where.port)}

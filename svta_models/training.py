@@ -23,12 +23,13 @@ from svta_models.gram.tuning import GramTuner
 from svta_models.input_cache import ClipView, FrameCache
 from svta_models.media_store import MediaStore
 from svta_models.placement import Meeting, Placement, placed
+from svta_models.ranks import StartRanks, train_in_processes
 from svta_models.recipe import AnyRecipe, GramTuning, Recipe
 from svta_models.release import Release, ReleaseSplit
 from svta_models.shapes import model_shape, picture_of, sound_of
 from svta_models.starting import starting_weights
 from svta_models.trainers import FineTuner, ScratchTrainer, Trainer
-from svta_models.training_state import TrainingState
+from svta_models.training_state import TrainingState, states_in
 
 OnEpoch = Callable[[EpochReport], None]
 
@@ -44,11 +45,13 @@ def train(
     device: str = "cpu",
     how: Execution | None = None,
     say: Say = lambda line: None,
+    start: StartRanks | None = None,
 ) -> TrainResult:
     """Train `method` on a release's `train` pairs and write the best epoch to `<prefix>/<id>/` in `store`.
 
     `device` is where the model computes ("cpu", "cuda"); it is no part of the recipe, but rounds differently. `how`
     says more (processes, states, frame cache) and then names the device too. `say` hears what a person should know.
+    `start` starts the processes; by default several ones are children of this process.
 
     Best = highest validation text-to-video R@1, then R@10, then the later epoch; validation always has the true
     captions. Raises SvtaError for a release without training or validation pairs and for weights that are not there,
@@ -60,10 +63,8 @@ def train(
     job = TrainingJob(store, whole.hash, prefix, recipe, seed, method, how)
     if not isinstance(recipe, Recipe) and (weights := starting_weights(recipe, store, prefix)) is not None:
         job = replace(job, recipe=replace(recipe, weights=weights.sha256), weights=weights.path)
-    if how.processes > 1:
-        from svta_models.ranks import train_in_processes
-
-        return train_in_processes(job, on_epoch, say)
+    if how.processes > 1 or start is not None:
+        return train_in_processes(job, on_epoch, say, start)
     return train_here(whole, job, on_epoch, say)
 
 
@@ -77,7 +78,7 @@ def train_here(
         stack.enter_context(_torch_settings(recipe.threads, job.seed, job.how.device))
         place = stack.enter_context(placed(job.how.device, precision, meeting))
         fitting, broken = _prepare(release, job, place, say)
-        if job.how.folder is not None:
+        if job.how.folder is not None or job.how.states:
             _resume(stack, fitting, job, place, say)
         fitting.on_epoch = on_epoch
         resumed_at, before_s = fitting.progress.made, fitting.progress.seconds
@@ -124,13 +125,17 @@ def _prepare(release: Release, job: TrainingJob, place: Placement, say: Say) -> 
 
 
 def _clips(split: ReleaseSplit, job: TrainingJob, place: Placement, say: Say) -> ClipInput:
-    """The training clips. The first process decodes; what it finds broken the others do not look at."""
+    """The training clips. The first process decodes; what it finds broken the others do not look at.
+
+    On every other machine its first process decodes for those there: a frame cache belongs to a machine.
+    """
     read = _read(split, job, say, training=True) if place.first else None
     broken = place.of_all(read.broken if read else {})[0]
-    if read is not None:
-        return read
     rest = replace(split, frame=split.frame.filter(~split.frame["pair_id"].is_in(list(broken))))
-    return _read(rest, job, lambda line: None, training=True)
+    if read is None and place.leads:
+        read = _read(rest, job, say, training=True)
+    place.wait()
+    return read or _read(rest, job, lambda line: None, training=True)
 
 
 def _read(split: ReleaseSplit, job: TrainingJob, say: Say, training: bool = False) -> ClipInput:
@@ -153,15 +158,15 @@ def _trainer(job: TrainingJob, clips: ClipInput, random: torch.Generator, place:
 
 def _resume(stack: ExitStack, fitting: Fitting, job: TrainingJob, place: Placement, say: Say) -> None:
     """Go on from the newest state, and write states from here on. All processes read the same one."""
-    assert job.how.folder is not None
+    how, found = job.how, None
+    kept = TrainingState(how.folder, say) if how.folder is not None else states_in(job.store, how.states, say)
     if place.first:
-        kept = stack.enter_context(TrainingState(job.how.folder, say))
+        fitting.kept = stack.enter_context(kept)
         found = kept.newest(lambda state: bool(state["pairs"] == fitting.pairs))
-        fitting.kept, fitting.every = kept, job.how.checkpoint_every
-    place.wait()
-    if not place.first:
-        found = TrainingState(job.how.folder, say).newest()
-        fitting.every = job.how.checkpoint_every
+    name = place.of_all(kept.found)[0]
+    if name and not place.first:
+        found = kept.named(name)
+    fitting.every = how.checkpoint_every
     fitting.resume(found)
     if found is not None and place.first:
         say(f"going on after step {fitting.progress.made}, in epoch {fitting.progress.epoch} of {fitting.epochs}")

@@ -5,15 +5,18 @@
     <folder>/damaged/                         states whose bytes no longer give the hash in their name
 
 A state is written under a temporary name, flushed and renamed, so one that has its name was whole once. Writing happens
-in a thread: the training goes on as soon as its tensors are copied.
+in a thread: the training goes on as soon as its tensors are copied. Processes on several machines keep the same files
+in the store, which all of them see.
 """
 
 import fcntl
 import hashlib
+import io
 import os
 import re
 import secrets
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +29,7 @@ from torch import Tensor
 
 from svta_models.clip_files import file_sha256
 from svta_models.errors import SvtaError
+from svta_models.media_store import MediaStore, sha256_hex
 
 KEPT = 2
 _NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.pt")
@@ -48,6 +52,7 @@ class TrainingState:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="training-state")
         self._writing: Future[None] | None = None
         self._number = 0
+        self.found = ""
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -65,18 +70,30 @@ class TrainingState:
             self._writer.shutdown()
 
     def newest(self, fits: Callable[[State], bool] = lambda state: True) -> State | None:
-        """The newest whole state, None for a training that starts. Damaged ones and other data's are set aside."""
-        for path in reversed(self._states()):
-            self._number = max(self._number, int(path.name[:8]))
-            state = self._read(path)
+        """The newest whole state, None for a training that starts; `found` is its name.
+
+        Damaged ones and other data's are set aside.
+        """
+        for name in reversed(self._names()):
+            self._number = max(self._number, int(name[:8]))
+            state = self._read(name)
             if state is not None and fits(state):
+                self.found = name
                 return state
             why = "is damaged" if state is None else "belongs to other training pairs"
-            self._say(f"{path} {why}: set aside, the training goes on from the state before")
-            aside = self._folder / _DAMAGED
-            aside.mkdir(exist_ok=True)
-            os.replace(path, aside / path.name)
+            self._say(f"{self._folder}/{name} {why}: set aside, the training goes on from the state before")
+            self._set_aside(name)
         return None
+
+    def named(self, name: str) -> State:
+        """The state with this name, which another process has found. Raises SvtaError when it is not here."""
+        state = self._read(name) if name in self._names() else None
+        if state is None:
+            raise SvtaError(
+                f"the state {name} that the training goes on from cannot be read from {self._folder} on "
+                f"{socket.gethostname()}: every machine of a training must see the same store"
+            )
+        return state
 
     def write(self, state: State) -> None:
         """Keep a copy of `state` (tensors on any device); returns once it is copied. Raises what the last write did."""
@@ -110,18 +127,69 @@ class TrainingState:
             _sync_folder(self._folder)
         finally:
             part.unlink(missing_ok=True)
-        for path in self._states()[:-KEPT]:
-            path.unlink(missing_ok=True)
+        for name in self._names()[:-KEPT]:
+            (self._folder / name).unlink(missing_ok=True)
 
-    def _read(self, path: Path) -> State | None:
-        found = _NAME.fullmatch(path.name)
-        if found is None or file_sha256(path)[:16] != found[2]:
+    def _read(self, name: str) -> State | None:
+        path = self._folder / name
+        if file_sha256(path)[:16] != _hash_in(name):
             return None
         state: State = torch.load(path, map_location="cpu", weights_only=True)
         return state
 
-    def _states(self) -> list[Path]:
-        return sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+    def _set_aside(self, name: str) -> None:
+        aside = self._folder / _DAMAGED
+        aside.mkdir(exist_ok=True)
+        os.replace(self._folder / name, aside / name)
+
+    def _names(self) -> list[str]:
+        return sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+class StateInBucket(TrainingState):
+    """The same as objects of a store without files, below `prefix`."""
+
+    def __init__(self, store: MediaStore, prefix: str, say: Say = print) -> None:
+        super().__init__(Path(prefix), say)
+        self._store, self._prefix = store, prefix
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _write(self, number: int, state: State) -> None:
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        data = buffer.getvalue()
+        self._store.put(self._key(f"{number:08d}-{sha256_hex(data)[:16]}.pt"), data)
+        self._store.delete(self._key(name) for name in self._names()[:-KEPT])
+
+    def _read(self, name: str) -> State | None:
+        data = self._store.get(self._key(name))
+        if sha256_hex(data)[:16] != _hash_in(name):
+            return None
+        state: State = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return state
+
+    def _set_aside(self, name: str) -> None:
+        self._store.move(self._key(name), self._key(f"{_DAMAGED}/{name}"))
+
+    def _names(self) -> list[str]:
+        below = (found.key.removeprefix(f"{self._prefix}/") for found in self._store.list(self._prefix))
+        return sorted(name for name in below if _NAME.fullmatch(name))
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
+
+
+def states_in(store: MediaStore, prefix: str, say: Say = print) -> TrainingState:
+    """States of a training in a folder of the store, where every machine that sees the store can read them."""
+    folder = store.local_path(prefix)
+    return StateInBucket(store, prefix, say) if folder is None else TrainingState(folder, say)
+
+
+def _hash_in(name: str) -> str:
+    """What the bytes of a state give, by its name."""
+    return name.removesuffix(".pt").partition("-")[2]
 
 
 class _HashingFile:
@@ -173,6 +241,14 @@ def held_folder(folder: Path) -> Iterator[int]:
 def remove_folder(folder: Path) -> None:
     """Remove the states of a training that has ended; call it inside `held_folder`."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_states(store: MediaStore, prefix: str) -> None:
+    """The same for states in a folder of the store."""
+    if (folder := store.local_path(prefix)) is not None:
+        remove_folder(folder)
+    else:
+        store.delete([found.key for found in store.list(prefix)])
 
 
 def _locked(folder: Path) -> int:

@@ -14,6 +14,15 @@ from tests.toy_home import DrillHome, clean_environment
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # also for every subprocess: tests share few cores
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with the longest time limits first, or one worker would be at them when the other has finished."""
+    limits: dict[Path, float] = {}
+    for item in items:
+        given = [float(mark.args[0]) for mark in item.iter_markers("timeout")]
+        limits[item.path] = max([limits.get(item.path, 0.0), *given])
+    items.sort(key=lambda item: -limits[item.path])
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A demo home that nothing has been written to yet, chosen through the environment as users choose it."""

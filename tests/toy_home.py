@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -29,6 +30,16 @@ MODULE = "svta_assets.definitions"
 def clean_environment(home: Path) -> dict[str, str | None]:
     """Environment of a user of the demo profile with this home; None means the variable must not be set."""
     return {**dict.fromkeys(_NOT_SET), "SVTA_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+
+
+def interrupt(server: subprocess.Popen[bytes]) -> None:
+    """End a server as Ctrl-C does; by force, with all that it started, when it does not end (own session needed)."""
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 @dataclass
@@ -99,7 +110,7 @@ class DrillHome:
 
     def _job(self, job: str, config: dict[str, Any]) -> list[str]:
         ops = {"ops": {op: {"config": values} for op, values in config.items()}}
-        file = self.path / f"{job}.run.json"
+        file = Path(self.environment()["DAGSTER_HOME"]) / f"{job}.run.json"
         file.write_text(json.dumps(ops))
         return [DAGSTER, "job", "execute", "-m", MODULE, "-j", job, "-c", str(file)]
 

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from svta_assets.partitions import models
-from svta_assets.results import OWNERS, Stopwatch, column_schema, pictures, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, percent_shown, pictures, result
 from svta_assets.splits.assets import splits
 from svta_assets.workspace import prepare_workspace
 from svta_resources.home import HomeResource
@@ -39,6 +39,11 @@ class TrainingConfig(dg.Config):
         default=0.01, description="share of a split's clips that may be broken; they are left out and become rejects"
     )
     devices: int = Field(default=0, description="GPUs to train on, a process each; 0: as many as are free and divide")
+    cluster: str = Field(
+        default="",
+        description="cuda or cpu: train on such devices of the Ray cluster (SVTA_RAY_ADDRESS), on any of its nodes; "
+        "`devices` then counts those, 0: as many as it has and divide. Empty: on this machine",
+    )
     frame_cache_gb: float = Field(
         default=64.0, description="size of the cache of decoded frames for paper and svta; 0: frames in memory"
     )
@@ -81,7 +86,7 @@ def _metadata(row: dict[str, Any], trained: "TrainResult | None") -> dict[str, A
         "checkpoint": row["checkpoint_id"],
         "release": row["release"],
         "best epoch": row["epoch"],
-        "validation R@1": row["val_r1"],
+        "validation R@1": percent_shown(row["val_r1"]),
         "parameters": row["parameters"],
         "training seconds": row["seconds"],
         "curves": dg.MetadataValue.md("\n".join(lines)),

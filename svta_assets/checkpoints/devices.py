@@ -1,19 +1,65 @@
-"""Which devices a training gets: one, or several with a process each, leased for as long as it runs."""
+"""Which devices a training gets: one, or several with a process each, held for as long as it runs.
+
+They are this machine's, unless the training asks for a cluster's: where a training runs never depends on how many
+devices the machine has on which it was started.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from svta_resources.errors import SvtaError
 from svta_resources.gpu import DeviceLease, visible_devices
+
+if TYPE_CHECKING:
+    from svta_models.ranks import StartRanks
+
+KINDS = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
 class Devices:
-    """`kind` is "cpu" or "cuda"; `held` are the lock files of the leased cards, for the processes that use them."""
+    """`kind` is "cpu" or "cuda"; `held` are the lock files of the leased cards, for the processes that use them.
+
+    start: starts the processes on a cluster; None means on this machine.
+    """
 
     kind: str = "cpu"
     processes: int = 1
     held: tuple[int, ...] = ()
+    start: "StartRanks | None" = None
+
+
+def devices_for(
+    cluster: str, wanted: int, ranks: int, ray_address: str, media_url: str
+) -> AbstractContextManager[Devices]:
+    """The devices of a training: of the Ray cluster where `cluster` says which kind ("cpu", "cuda"), else of here.
+
+    Raises SvtaError for another kind, and where there is no cluster.
+    """
+    if not cluster:
+        return leased(wanted, ranks)
+    if cluster not in KINDS:
+        raise SvtaError(f"cluster {cluster!r}: choose {' or '.join(KINDS)}, or leave it empty to train on this machine")
+    if not ray_address:
+        raise SvtaError(f"cluster {cluster!r} needs a Ray cluster: set SVTA_RAY_ADDRESS, or leave `cluster` empty")
+    return _of_cluster(ray_address, cluster, media_url, wanted, ranks)
+
+
+@contextmanager
+def _of_cluster(address: str, kind: str, media_url: str, wanted: int, ranks: int) -> Iterator[Devices]:
+    """`wanted` devices of the cluster, 0 = as many of all that it has as `ranks` can be shared among.
+
+    They are reserved when the training starts. Clip workers of this process are ended: they hold devices there, too.
+    """
+    from svta_resources.ray_training import ray_ranks, training_settings
+    from svta_resources.video.ray_cluster import Cluster
+    from svta_resources.video.resident import close_resident_pools
+
+    close_resident_pools()
+    with ray_ranks(Cluster(address, kind, training_settings()), media_url) as cluster:
+        yield Devices(kind, wanted or largest_share(ranks, cluster.there()), start=cluster.start)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ evaluated like any other, and a training may start from it (setting `start` of t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -16,6 +16,9 @@ from svta_assets.checkpoints.training import FOLDER
 from svta_assets.workspace import Workspace, utc_now
 from svta_models.identity import canonical_json, recipe_sha
 from svta_resources.errors import SvtaError
+
+if TYPE_CHECKING:
+    from svta_models.retrieval import RetrievalModel
 
 PUBLISHED = "published"
 GRAM = "gram"
@@ -59,8 +62,7 @@ def import_published(work: Workspace, given: PublishedFile) -> Imported:
     if given.model == GRAM:
         from svta_assets.checkpoints.published_gram import import_gram
 
-        return Imported(*import_gram(work, given.path, given.name, given.preset, given.frames))
-    from svta_models.checkpoint import save_checkpoint
+        return import_gram(work, given.path, given.name, given.preset, given.frames)
     from svta_models.clip_files import file_sha256
     from svta_models.clip_tokenizer import ClipTokenizer
     from svta_models.published import open_published
@@ -68,24 +70,33 @@ def import_published(work: Workspace, given: PublishedFile) -> Imported:
     recipe, shape = _recipe(given), _shape(given)
     model = open_published(trainable(given.model).method, given.path, shape)
     recipe["weights"] = file_sha256(given.path)
-    chosen = {"model": given.model, "recipe": recipe}
-    known = work.catalog.read("checkpoints", given.model)
-    if (same := known.filter(recipe_sha=recipe_sha(chosen))).height:
+    return record_published(work, given.model, recipe, model, ClipTokenizer())
+
+
+def record_published(
+    work: Workspace, model: str, recipe: Mapping[str, Any], network: "RetrievalModel", tokenizer: Any
+) -> Imported:
+    """Copy an opened model into the store and add its row, unless the same file is there with the same recipe."""
+    from svta_models.checkpoint import save_checkpoint
+
+    sha = recipe_sha({"model": model, "recipe": recipe})
+    known = work.catalog.read("checkpoints", model)
+    if (same := known.filter(recipe_sha=sha)).height:
         return Imported(same.row(0, named=True), False)
     facts: dict[str, Any] = {"recipe": recipe, "release": None, "seed": None, "best_epoch": None, "curves": []}
-    checkpoint = save_checkpoint(work.store, f"{FOLDER}/{given.model}", model, ClipTokenizer(), facts)
+    checkpoint = save_checkpoint(work.store, f"{FOLDER}/{model}", network, tokenizer, facts)
     row = {
         "checkpoint_id": checkpoint,
-        "model": given.model,
-        "recipe_sha": recipe_sha(chosen),
+        "model": model,
+        "recipe_sha": sha,
         "recipe": canonical_json(recipe),
-        "uri": f"{FOLDER}/{given.model}/{checkpoint}",
+        "uri": f"{FOLDER}/{model}/{checkpoint}",
         "curves": "[]",
-        "parameters": sum(tensor.numel() for tensor in model.parameters()),
+        "parameters": sum(tensor.numel() for tensor in network.parameters()),
         "made_at": utc_now(),
     }
     rows = work.catalog.tables["checkpoints"].frame([row])
-    work.catalog.publish("checkpoints", given.model, pl.concat([known, rows]))
+    work.catalog.publish("checkpoints", model, pl.concat([known, rows]))
     return Imported(rows.row(0, named=True), True)
 
 

@@ -3,14 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from svta_assets.checkpoints.training import FOLDER
-from svta_assets.workspace import Workspace, utc_now
-from svta_models.identity import canonical_json, recipe_sha
+from svta_assets.checkpoints.published_files import GRAM, PUBLISHED, Imported, record_published
+from svta_assets.workspace import Workspace
 from svta_resources.errors import SvtaError
 
-GRAM, PUBLISHED = "gram", "published"
 FRAMES: dict[str, dict[str, Any]] = {
     "published": {"frame_rule": "segments", "resize": "bilinear"},
     "spread": {"frame_rule": "sampled", "feature_framerate": None, "resize": "fast"},
@@ -20,8 +16,8 @@ FRAMES: dict[str, dict[str, Any]] = {
 
 def import_gram(
     work: Workspace, weights: Path, called: str = "", preset: str = "", frames: str = "published", audio: str = "zero"
-) -> tuple[dict[str, Any], bool]:
-    """Copy a published run into the store and record it; the row, and whether it is new.
+) -> Imported:
+    """Copy a published run into the store and record it.
 
     Args:
         weights: `ckpt/model_step_<N>.pt` of a folder with `log/hps.json` and `vocab.txt` (svta_models.gram.files).
@@ -32,7 +28,6 @@ def import_gram(
     """
     if frames not in FRAMES:
         raise SvtaError(f"frames {frames!r} is none of {', '.join(FRAMES)}")
-    from svta_models.checkpoint import save_checkpoint
     from svta_models.gram.files import gram_files
     from svta_models.gram.tuning import open_run
 
@@ -50,22 +45,4 @@ def import_gram(
         "weights": files.sha256,
         **FRAMES[frames],
     }
-    sha = recipe_sha({"model": GRAM, "recipe": recipe})
-    known = work.catalog.read("checkpoints", GRAM)
-    if (same := known.filter(recipe_sha=sha)).height:
-        return same.row(0, named=True), False
-    facts: dict[str, Any] = {"recipe": recipe, "release": None, "seed": None, "best_epoch": None, "curves": []}
-    checkpoint = save_checkpoint(work.store, f"{FOLDER}/{GRAM}", model, tokenizer, facts)
-    row = {
-        "checkpoint_id": checkpoint,
-        "model": GRAM,
-        "recipe_sha": sha,
-        "recipe": canonical_json(recipe),
-        "uri": f"{FOLDER}/{GRAM}/{checkpoint}",
-        "curves": "[]",
-        "parameters": sum(tensor.numel() for tensor in model.parameters()),
-        "made_at": utc_now(),
-    }
-    rows = work.catalog.tables["checkpoints"].frame([row])
-    work.catalog.publish("checkpoints", GRAM, pl.concat([known, rows]))
-    return rows.row(0, named=True), True
+    return record_published(work, GRAM, recipe, model, tokenizer)

@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from svta_assets.checkpoints.devices import Devices, leased
+from svta_assets.checkpoints.devices import Devices, devices_for
 from svta_assets.checkpoints.trainable import SCRATCH, trainable
 from svta_assets.gates import leakage, one_generator, require
 from svta_assets.schemas import REJECTS
@@ -45,6 +46,7 @@ class TrainingRequest:
     checkpoint_every: int = 0
     max_broken: float = 0.01
     devices: int = 0
+    cluster: str = ""
     frame_cache_gb: float = 64.0
 
 
@@ -65,19 +67,22 @@ def train_model(work: Workspace, request: TrainingRequest, say: Callable[[str], 
     chosen = {"model": request.model, "release": release.hash, "seed": request.seed, "recipe": recipe.to_dict()}
     if (rows := _existing(work, request, recipe_sha(chosen))) is not None:
         return Trained(rows, None)
-    from svta_models.recipe import Recipe
-    from svta_models.training_state import held_folder, remove_folder
+    from svta_models.training_state import held_folder, remove_folder, remove_states
 
-    folder = work.home.path / FOLDER / request.model / ".training" / recipe_sha(chosen)[:_KEY_LENGTH]
+    states = f"{FOLDER}/{request.model}/.training/{recipe_sha(chosen)[:_KEY_LENGTH]}"
+    folder = work.home.path / states
     with held_folder(folder) as lock:
         if (rows := _existing(work, request, recipe_sha(chosen))) is not None:  # it has ended since the first look
             remove_folder(folder)
             return Trained(rows, None)
-        with leased(request.devices, 1 if isinstance(recipe, Recipe) else recipe.ranks) as devices:
+        with _devices(work, request, recipe) as devices:
             how = _execution(work, request, recipe, devices)
-            how = replace(how, folder=folder, held=(*devices.held, lock))
-            result = _train(work, release, request, recipe, how, say)
+            kept = {"folder": folder} if devices.start is None else {"states": states}  # what every process can see
+            how = replace(how, held=(*devices.held, lock), **kept)
+            result = _train(work, release, request, recipe, how, devices, say)
         trained = _publish(work, release, recipe, chosen, result)
+        if how.states:
+            remove_states(work.store, states)
         remove_folder(folder)  # only now: a run that is killed before goes on here, and ends at once
     return Trained(trained, result)
 
@@ -100,6 +105,13 @@ def _recipe(work: Workspace, request: TrainingRequest) -> "AnyRecipe":
     if not isinstance(recipe, Recipe) and (weights := starting_weights(recipe, work.store, prefix)) is not None:
         recipe = replace(recipe, weights=weights.sha256)
     return recipe
+
+
+def _devices(work: Workspace, request: TrainingRequest, recipe: "AnyRecipe") -> AbstractContextManager[Devices]:
+    from svta_models.recipe import Recipe
+
+    ranks = 1 if isinstance(recipe, Recipe) else recipe.ranks
+    return devices_for(request.cluster, request.devices, ranks, work.profile.ray_address, work.home.media_url)
 
 
 def _execution(work: Workspace, request: TrainingRequest, recipe: "AnyRecipe", devices: Devices) -> "Execution":
@@ -125,6 +137,7 @@ def _train(
     request: TrainingRequest,
     recipe: "AnyRecipe",
     how: "Execution",
+    devices: Devices,
     say: Callable[[str], None],
 ) -> "TrainResult":
     from svta_models.training import train
@@ -139,7 +152,9 @@ def _train(
             )
 
     prefix, method = f"{FOLDER}/{request.model}", trainable(request.model).method
-    result = train(release, work.store, prefix, recipe, request.seed, on_epoch, method, how=how, say=say)
+    result = train(
+        release, work.store, prefix, recipe, request.seed, on_epoch, method, how=how, say=say, start=devices.start
+    )
     _publish_rejects(work, request.model, result.broken)
     return result
 

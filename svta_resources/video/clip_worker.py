@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from svta_models.identity import canonical_json, clip_id, recipe_sha
 from svta_models.media_store import MediaStore, MissingObject, StoreError, open_store, sha256_hex
+from svta_models.s3_client import NoCredentials
 from svta_resources.errors import SvtaError
 from svta_resources.video.generator import CannotLoad, DeviceFailed
 
@@ -26,11 +27,14 @@ DAMAGED = "damaged"  # where objects are set aside
 SHA_IN_NAME = 12  # hex digits of the recipe in an object's name
 
 
-class CannotPublish(SvtaError):
-    """The store takes no clips: the run ends instead of rejecting one after the other."""
+@dataclass(frozen=True)
+class Refused:
+    """What a worker answers instead of a recipe card where the store failed it: the run is to end with `why`.
 
-    retires_process = True
-    ends_run = True
+    An answer, not an error: the clip of a job that ends with an error is rejected, and nothing is wrong with this one.
+    """
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,17 @@ class ClipWorker:
     def __init__(self, generator: Any, store: MediaStore, generator_name: str) -> None:
         self._generator, self._store, self._name = generator, store, generator_name
         self._idle_since: float | None = None
-        self._refused: StoreError | None = None
+        self._refused: Refused | None = None
 
-    def begin(self, job: ClipJob) -> "_Begun | _Copy":
-        """Generate, or fetch the clip to copy."""
-        if self._refused is not None:
-            raise CannotPublish(str(self._refused))
-        if job.copy_uri is not None and (copy := _copy_source(job.copy_uri, self._store)):
-            return copy
+    def begin(self, job: ClipJob) -> "_Begun | _Copy | Refused":
+        """Generate, or fetch the clip to copy; nothing more once the store has refused something."""
+        try:
+            copy = _copy_source(job.copy_uri, self._store) if job.copy_uri and not self._refused else None
+        except (StoreError, NoCredentials) as error:
+            self._refused = Refused(str(error))
+        return self._refused or copy or self._generated(job)
+
+    def _generated(self, job: ClipJob) -> "_Begun":
         self._load()
         began = time.monotonic()
         waited = 0.0 if self._idle_since is None else began - self._idle_since
@@ -150,17 +157,19 @@ class ClipWorker:
         except SvtaError as error:
             raise CannotLoad(str(error)) from error
 
-    def finish(self, job: ClipJob, begun: "_Begun | _Copy") -> dict[str, Any]:
+    def finish(self, job: ClipJob, begun: "_Begun | _Copy | Refused") -> dict[str, Any] | Refused:
         """Encode, score and publish with the recipe card; returns the card.
 
-        A store that refuses an object (a full disk, a server that stays away) refuses the next one too: `begin` then
-        ends the run, or every clip that is left would be rendered for nothing and rejected.
+        A store that refuses an object (a full disk, a server that stays away) would refuse the next one too: from then
+        on every job is answered so, and none is rendered for nothing.
         """
+        if isinstance(begun, Refused):
+            return begun
         try:
             return self._finish(job, begun)
-        except StoreError as error:
-            self._refused = error
-            raise
+        except (StoreError, NoCredentials) as error:
+            self._refused = Refused(str(error))
+            return self._refused
 
     def _finish(self, job: ClipJob, begun: "_Begun | _Copy") -> dict[str, Any]:
         began = time.monotonic()

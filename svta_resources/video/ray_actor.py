@@ -1,7 +1,10 @@
 """What runs inside a worker of the Ray pool: build once, then one job after another, as `worker` does in a process.
 
 Ray starts it somewhere in the cluster and calls its methods. `take` runs in the group DEVICE, which is one thread, so
-that everything that touches the device happens in one; `answer` waits in the group ANSWERS meanwhile.
+that everything that touches the device happens in one; `answer` waits in the group ANSWERS meanwhile. A method's group
+stands at the method: Ray's client, behind `ray://`, takes none with a call.
+
+This module imports Ray; a driver imports it once it has joined a cluster.
 """
 
 import os
@@ -13,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any
+
+import ray
 
 from svta_resources.video import worker as protocol
 from svta_resources.video.overlap import Overlap, TwoStageWork
@@ -33,6 +38,7 @@ class RayWorker:
         self._overlap: Overlap | None = None
         self._held = ExitStack()  # the device, until this process ends
 
+    @ray.method(concurrency_group=DEVICE)
     def build(self) -> tuple[str, str]:
         """Make the worker; returns (READY, name of the node) or (BROKEN, why)."""
         try:
@@ -60,6 +66,7 @@ class RayWorker:
         else:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+    @ray.method(concurrency_group=DEVICE)
     def take(self, number: int, job: Any) -> tuple[str, str] | None:
         """Do the device's part of a job; None when the device is free for the next one, else why it never will be."""
         assert self._overlap is not None, "build comes first"
@@ -70,6 +77,7 @@ class RayWorker:
             return state, protocol.describe(error)
         return None
 
+    @ray.method(concurrency_group=ANSWERS)
     def answer(self, number: int) -> tuple[str, Any]:
         """Wait for the end of a job: (DONE, result) or (FAILED, why)."""
         answer = self._promised(number).result()
@@ -93,8 +101,6 @@ class RayWorker:
 
 def _node() -> str:
     """Name and address of this machine: names alone repeat where containers have them."""
-    import ray
-
     address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     return f"{socket.gethostname()} ({address})"
 

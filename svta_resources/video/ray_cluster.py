@@ -69,7 +69,8 @@ def joined(address: str) -> Iterator[Any]:
         with _kept_signals():
             ray.init(address=chosen, logging_level=logging.WARNING, log_to_driver=False)
     except Exception as error:  # Ray raises nearly every kind: its message is what helps
-        said = str(error).strip().split("\n")[0]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        said = " ".join(dict.fromkeys((lines[0], lines[-1])))  # between them may be a traceback of Ray's server
         raise PoolError(f"The Ray cluster at {chosen} cannot be joined: {said} {_HOW}") from error
     try:
         yield ray

@@ -19,7 +19,6 @@ from typing import Any, Self
 from svta_resources.gpu import WAIT_VARIABLE, wait_s
 from svta_resources.video import worker as protocol
 from svta_resources.video.pool import MAX_RETRIES, MAX_START_FAILURES, Done, MakeWorker, PoolError, packed
-from svta_resources.video.ray_actor import ANSWERS, DEVICE, GROUPS, RayWorker
 from svta_resources.video.ray_cluster import Cluster, joined
 
 LOOK_EVERY_S = 1.0
@@ -123,11 +122,13 @@ class RayPool:
             self._workers.append(self._start())
 
     def _start(self) -> _Worker:
+        from svta_resources.video.ray_actor import GROUPS, RayWorker
+
         options = {"num_cpus": 1, "num_gpus": 1 if self._cluster.device == "cuda" else 0, "max_restarts": 0}
         made = self._ray.remote(**options, concurrency_groups=GROUPS, scheduling_strategy="SPREAD")(RayWorker)
         paths = [entry for entry in sys.path if entry]
         actor = made.remote(self._recipe, self._cluster.device, dict(self._cluster.settings), paths)
-        return _Worker(actor, actor.build.options(concurrency_group=DEVICE).remote())
+        return _Worker(actor, actor.build.remote())
 
     def _has_more(self) -> bool:
         """Whether a job is under way, lost or still to come; only then is one taken ahead of a free worker."""
@@ -141,9 +142,8 @@ class RayPool:
         for worker in self._workers:
             job = self._next_for(worker) if worker.ready and worker.taking is None else None
             if job is not None:
-                worker.taking = worker.actor.take.options(concurrency_group=DEVICE).remote(job.number, job.payload)
-                answer = worker.actor.answer.options(concurrency_group=ANSWERS).remote(job.number)
-                worker.answers[answer] = job
+                worker.taking = worker.actor.take.remote(job.number, job.payload)
+                worker.answers[worker.actor.answer.remote(job.number)] = job
 
     def _next_for(self, worker: _Worker) -> _Job | None:
         """The job for a worker; None to leave it idle for now.
@@ -180,11 +180,11 @@ class RayPool:
         try:
             said = self._ray.get(call)
         except self._ray.exceptions.RayError as error:
-            yield from self._lose(worker, _reason(error))
+            yield from self._lose(worker, reason(error))
             return
-        if call is worker.starting:
+        if call == worker.starting:  # equal, not the same: Ray's client makes new references as it waits
             self._begin(worker, *said)
-        elif call is worker.taking:
+        elif call == worker.taking:
             worker.taking = None
             if said is not None:
                 yield from self._retire(worker, *said)
@@ -275,7 +275,7 @@ def _done(job: _Job, state: str, value: Any) -> Done[Any, Any]:
     return Done(job.payload, None if failed else value, value if failed else None, job.deaths)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Why a worker is gone: what Ray's long message says before it guesses at causes."""
     text = " ".join(str(error).partition("Some common causes")[0].split())
     return text[max(text.rfind("The actor "), 0) :][:300].rstrip(" .") or type(error).__name__

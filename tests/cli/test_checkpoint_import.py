@@ -20,6 +20,7 @@ from svta_resources.profiles import Home
 from tests.cli.conftest import Svta
 from tests.models.synthetic import make_release_rows
 from tests.models.tiny_clip import QUICK
+from tests.models.tiny_gram import write_tiny_gram
 
 MODEL = "clip4clip-seqtransf"
 PREFIX = f"checkpoints/{MODEL}"
@@ -68,6 +69,30 @@ def test_a_published_file_becomes_a_row_that_says_what_it_is(filled: Workspace, 
     assert filled.catalog.read("checkpoints", MODEL).height == 1, "the same file twice is one checkpoint"
     _, listed, _ = svta("checkpoint", "list")
     assert listed.split() == [checkpoint, MODEL, "published", "msrvtt-9k", "-", "-"]
+
+
+def test_a_published_gram_run_is_imported_once_and_listed(filled: Workspace, tmp_path: Path, svta: Svta) -> None:
+    weights = write_tiny_gram(tmp_path / "run") / "ckpt" / "model_step_7.pt"
+    command = ("checkpoint", "import", str(weights), "--model", "gram", "--preset", "tiny", "--name", "authors")
+    code, said, error = svta(*command)
+    assert code == 0, error
+    checkpoint = said.split()[0]
+    assert "imported\n" in said and f"svta evaluate gram --checkpoint {checkpoint}" in said
+    assert "train from it" not in said, "its recipes start from the files in SVTA_GRAM_DIR"
+    row = filled.catalog.read("checkpoints", "gram").row(0, named=True)
+    recipe = json.loads(row["recipe"])
+    assert (row["release"], recipe["name"], recipe["called"], recipe["preset"]) == (
+        None,
+        "published",
+        "authors",
+        "tiny",
+    )
+    assert (recipe["frame_rule"], recipe["resize"]) == ("segments", "bilinear"), "shown clips as its authors do"
+    loaded = load_checkpoint(filled.store, "checkpoints/gram", checkpoint)
+    for name, tensor in torch.load(weights, weights_only=True).items():
+        assert torch.equal(loaded.model.published_state()[name.removeprefix("module.")], tensor)
+    assert svta(*command)[1].split("\n")[0].endswith("was imported before")
+    assert svta("checkpoint", "list")[1].split() == [checkpoint, "gram", "published", "authors", "-", "-"]
 
 
 def test_a_wrong_or_partial_file_is_refused_with_the_names(filled: Workspace, tmp_path: Path, svta: Svta) -> None:

@@ -14,6 +14,7 @@ from svta_models.media_store import PART_SUFFIX
 from svta_models.release import ReleaseError, release_log
 from svta_resources.catalog import SUPERSEDED_GRACE_S
 from svta_resources.profiles import Home
+from svta_resources.video.shared_store import FOLDER, shared
 from tests.cli.conftest import CAPTIONS, Svta, release_of
 from tests.stages.toy_category import CATEGORY, ToyCategory
 
@@ -143,6 +144,26 @@ def test_damaged_files_go_after_a_week(toy: ToyCategory) -> None:
     toy.work.store.put(f"damaged/clips/{CATEGORY}/x.mp4", b"half")
     assert _waste(toy, DAMAGED_KEPT_S - 60) == []
     assert _waste(toy, DAMAGED_KEPT_S + 60) == [f"damaged/clips/{CATEGORY}/x.mp4"]
+
+
+def test_the_probe_of_a_killed_run_on_a_cluster_goes_after_a_day(toy: ToyCategory, svta: Svta) -> None:
+    with shared(dict, toy.work.store.url) as factory:
+        copy = toy.work.store.get(factory.key)
+    toy.work.store.put(factory.key, copy)  # a killed run does not remove it
+    assert svta("verify")[0] == 0
+    assert _waste(toy, YOUNGEST_S - 60) == []
+    assert _waste(toy, LATER) == [factory.key]
+
+
+def test_a_run_that_goes_on_for_days_keeps_its_probe(toy: ToyCategory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svta_resources.video.shared_store.RENEWED_EVERY_S", 0.02)
+    with shared(dict, toy.work.store.url) as factory:
+        toy.work.store.delete([factory.key])
+        until = time.monotonic() + 20
+        while not toy.work.store.exists(factory.key) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert factory() == {}
+    assert toy.work.store.list(FOLDER) == []
 
 
 def test_metadata_goes_when_it_has_been_superseded_for_longer_than_a_query_lasts(toy: ToyCategory) -> None:

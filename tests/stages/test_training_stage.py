@@ -1,16 +1,22 @@
 """`model_checkpoints` with published weights: both recipes end to end, rejects, and what it says when nothing is there."""
 
 import json
+import pickle
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from svta_assets.checkpoints.devices import largest_share
+from svta_assets.checkpoints.devices import Devices, devices_for, largest_share
 from svta_assets.checkpoints.trainable import TRAINABLE, trainable
 from svta_assets.checkpoints.training import TrainingRequest, train_model
 from svta_assets.workspace import Workspace
 from svta_models.checkpoint import load_checkpoint
+from svta_models.child import Failure
+from svta_models.ranks import Ranks
 from svta_models.recipe import FineTuning, read_recipe
 from svta_models.release import DamagedClip, Release, write_release
 from svta_resources.errors import SvtaError
@@ -131,6 +137,102 @@ def test_the_paper_recipe_is_the_official_setting(model: str) -> None:
 def test_processes_divide_the_published_ranks() -> None:
     assert [largest_share(4, available) for available in (0, 1, 2, 3, 4, 8)] == [1, 1, 2, 2, 4, 4]
     assert largest_share(1, 8) == 1
+
+
+def test_a_training_leaves_this_machine_only_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the run has a cluster and asks for more processes than there are devices here."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with devices_for("", 3, 4, "head:6379", "s3://bucket/p") as devices:
+        assert devices == Devices("cpu", 3, (), None)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "address", "said"),
+    [
+        ("cuda", "", "cluster 'cuda' needs a Ray cluster: set SVTA_RAY_ADDRESS, or leave `cluster` empty"),
+        ("gpu", "head:6379", "cluster 'gpu': choose cpu or cuda, or leave it empty to train on this machine"),
+        ("cpu", "127.0.0.1:1", "Nothing answers at 127.0.0.1:1, where the Ray cluster should be"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused_before_anything_starts(cluster: str, address: str, said: str) -> None:
+    with pytest.raises(SvtaError, match=said), devices_for(cluster, 2, 4, address, "home"):
+        pass
+
+
+def test_a_training_on_a_cluster_keeps_its_state_in_the_store(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's machine may be lost, too; what the processes keep open belongs to this one."""
+    from svta_models.execution import Say, TrainingJob
+    from svta_models.ranks import on_this_machine
+
+    jobs: list[TrainingJob] = []
+
+    def start(job: TrainingJob, say: Say) -> AbstractContextManager[Ranks]:
+        jobs.append(job)
+        return on_this_machine(job, say)
+
+    asked: list[tuple[object, ...]] = []
+
+    @contextmanager
+    def of_cluster(*given: object) -> Iterator[Devices]:
+        asked.append(given)
+        yield Devices("cpu", 2, start=start)
+
+    monkeypatch.setattr("svta_assets.checkpoints.training.devices_for", of_cluster)
+    trained = train_model(filled, request("paper", cluster="cpu", devices=2), lambda line: None)
+    assert asked == [("cpu", 2, 4, filled.profile.ray_address, filled.home.media_url)]
+    [job] = jobs
+    assert job.how.processes == 2
+    assert job.how.folder is None
+    assert job.how.states == f"checkpoints/{MODEL}/.training/{trained.rows['recipe_sha'][0][:16]}"
+    assert filled.store.list(job.how.states) == [], "nothing is left of a training that has ended"
+
+
+def test_what_a_training_gives_to_ray_holds_no_store_and_no_locks() -> None:
+    from svta_models.execution import Execution, TrainingJob
+    from svta_models.media_store import open_store
+    from svta_resources.ray_training import _without_store
+
+    store = open_store("s3://bucket/p", secret_access_key="do not tell")
+    job = TrainingJob(store, "r", "x", read_recipe({"name": "paper"}), 1, "xclip", Execution(held=(7,)), Path("here"))
+    sent = _without_store(job)
+    assert set(sent) == {"release", "prefix", "recipe", "seed", "method", "how", "weights"}
+    assert (sent["weights"], sent["how"].held) == (None, ())
+    assert b"do not tell" not in pickle.dumps(sent)
+
+
+def test_a_node_is_named_that_lacks_the_weights_or_has_others(
+    filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from svta_models.execution import Execution
+    from svta_models.starting import starting_weights
+    from svta_resources.ray_rank import RankActor, Seat
+
+    monkeypatch.setattr("svta_resources.ray_rank._seat", lambda: Seat("id", "10.0.0.7", "node-b (10.0.0.7)"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    recipe = read_recipe({"name": "paper", **QUICK})
+    weights = starting_weights(recipe, filled.store, "x")
+    assert weights is not None
+    facts = {"release": "r", "prefix": "x", "seed": 1, "method": "xclip", "how": Execution()}
+    facts["recipe"] = replace(recipe, weights=weights.sha256)
+
+    def prepared(folder: Path) -> Failure | None:
+        monkeypatch.delenv("SVTA_CLIP_DIR", raising=False)
+        settings = {"SVTA_CLIP_DIR": str(folder)}
+        return RankActor("cpu", settings).prepare(lambda: None, filled.store.url, facts)
+
+    assert prepared(tmp_path / "clip") is None
+    absent = prepared(tmp_path / "nowhere")
+    assert absent is not None
+    assert absent.expected
+    assert absent.text.startswith("node-b (10.0.0.7): ")
+    assert "holds none of tiny-clip.pt" in absent.text
+    changed = write_tiny_clip(tmp_path / "other")
+    changed.write_bytes(changed.read_bytes() + b"more")
+    other = prepared(tmp_path / "other")
+    assert other is not None
+    assert "it was changed; put the file back" in other.text
 
 
 def test_rejects_of_an_earlier_training_go(filled: Workspace) -> None:

@@ -97,6 +97,15 @@ def losses(address: str, folder: Path) -> dict[str, Any]:
     return {"deadly": deadly, "starts": starts, "once": once, "lost": lost, "left": len(list(folder.glob("work/*/*")))}
 
 
+def client(address: str, folder: Path) -> dict[str, Any]:
+    """The same through Ray's client server, as from a machine that is no node: its references are other objects."""
+    through = f"ray://{address.partition(':')[0]}:10001"
+    with pool(jobs_of.Slow(made(folder / "once"), deadly=(3,), deaths=1), through) as opened:
+        once = {done.job: (done.error, done.deaths) for done in opened.run(range(6))}
+        again = sorted(done.job for done in opened.run(range(4)))
+    return {"once": once, "again": again, "broken": refusal(jobs_of.broken, through)}
+
+
 def made(folder: Path) -> Path:
     folder.mkdir()
     return folder
@@ -105,7 +114,7 @@ def made(folder: Path) -> Path:
 def main() -> None:
     address, folder = sys.argv[1], Path(sys.argv[2])
     seen: dict[str, Any] = {
-        look.__name__: look(address, made(folder / look.__name__)) for look in (plain, errors, device, losses)
+        look.__name__: look(address, made(folder / look.__name__)) for look in (plain, errors, device, losses, client)
     }
     print(json.dumps(seen))
 

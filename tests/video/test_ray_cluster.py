@@ -11,7 +11,7 @@ import video_pool_jobs as jobs_of
 from svta_models.media_store import open_store
 from svta_resources.profiles import PROFILES, profile_from
 from svta_resources.video.pool import PoolError, open_pool
-from svta_resources.video.ray_cluster import SETTINGS, Cluster, checked_address, settings_to_share
+from svta_resources.video.ray_cluster import SETTINGS, Cluster, checked_address, joined, settings_to_share
 from svta_resources.video.shared_store import NotShared, shared
 
 
@@ -39,6 +39,29 @@ def test_an_address_at_which_nobody_listens_is_an_error_at_once(closed: str) -> 
         pass
     with open_pool_error(f"Nothing answers at ray://{closed}"):
         checked_address(f"ray://{closed}")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionError(), "cannot be joined: ConnectionError Set SVTA_RAY_ADDRESS"),
+        (
+            RuntimeError("From the server:\nTraceback\n  line 1\nOSError: no port"),
+            "joined: From the server: OSError: no port",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_joined_says_why_in_one_line(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ray.init", refuse)
+    monkeypatch.setattr("svta_resources.video.ray_cluster.checked_address", lambda address: address)
+    with pytest.raises(PoolError, match=said) as caught, joined("ray://head:10001"):
+        pass
+    assert "\n" not in str(caught.value)
 
 
 def open_pool_error(start: str) -> "pytest.RaisesExc[PoolError]":

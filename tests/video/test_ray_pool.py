@@ -89,6 +89,13 @@ def test_a_job_whose_worker_or_device_is_lost_once_is_made_by_another_and_counte
     assert lost["2"][1] != lost["3"][1], "another process made it"
 
 
+def test_a_driver_that_is_no_node_uses_the_cluster_through_rays_client_server(seen: dict[str, Any]) -> None:
+    through = seen["client"]
+    assert through["once"] == {str(job): [None, int(job == 3)] for job in range(6)}
+    assert through["again"] == [0, 1, 2, 3]
+    assert "no weights here" in through["broken"]
+
+
 class Backfill:
     """`dagster asset materialize` of a category, run inside of the cluster's network."""
 
