@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ class S3Server:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+        for name, port in self._ports.items():  # which it would have removed at an orderly end
+            Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)
 
     def client(self) -> Any:
         """A boto3 client: the tests look at the bucket by other means than the code under test."""
@@ -92,11 +94,13 @@ class S3Server:
         return bucket
 
     def objects(self, bucket: str) -> dict[str, bytes]:
-        """Every object of a bucket."""
-        client = self.client()
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
-        return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+        """Every object of a bucket. What its user deletes meanwhile, as refreshes do with old tables, is left out."""
+        client, found = self.client(), {}
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for key in (one["Key"] for one in page.get("Contents", [])):
+                with suppress(client.exceptions.NoSuchKey):
+                    found[key] = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return found
 
     def drop_bucket(self, bucket: str) -> None:
         """Delete a bucket with all that is in it."""

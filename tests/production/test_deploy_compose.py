@@ -1,121 +1,45 @@
 """deploy/docker without Docker: each service's command as a process, with its environment and its health check."""
 
-import json
-import shutil
-import socket
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
 from svta_resources.profiles import project_root
-from tests.production.compose_file import COMPOSE, Service, Unset, read_compose
-from tests.s3_server import S3Server
-from tests.toy_home import DrillHome
+from tests.production.alone import facts_of
+from tests.production.compose_drill import CATEGORY
+from tests.production.compose_file import DOCKERFILE, Unset, read_compose
 
-OURS = ("code", "webserver", "daemon")
 CREDENTIALS = {"PGPASSWORD": "p", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
-DOCKERFILE = COMPOSE.with_name("Dockerfile")
-LAUNCH = """mutation ($parameters: ExecutionParams!) { launchRun(executionParams: $parameters) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Stack:
-    """The services of compose.yaml but Postgres and S3, which are the tests' own servers."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.environment = environment
-        inherited = DrillHome(folder / "home").environment()
-        hidden = set(environment) | {name for name in inherited if name.startswith(("AWS_", "PG", "SVTA_", "DAGSTER_"))}
-        # what the image sets; the rest must come from compose.yaml
-        image = {"SVTA_HOME": str(folder / "home"), "DAGSTER_HOME": str(folder / "dagster")}
-        base = {**{name: value for name, value in inherited.items() if name not in hidden}, **image}
-        services = read_compose(environment)["services"]
-        self.services = {
-            name: Service(name, services[name], base, folder / f"{name}.log") for name in ("buckets", *OURS)
-        }
-        (folder / "dagster").mkdir()
-        shutil.copyfile(project_root() / "deploy/production/one-machine.yaml", folder / "dagster" / "dagster.yaml")
-        self.url = f"http://127.0.0.1:{environment['SVTA_UI_PORT']}"
-
-    def start(self) -> None:
-        """In the order that `depends_on` asks for."""
-        buckets = self.services["buckets"]
-        assert buckets.run() == 0, buckets.said()
-        for batch in (("code",), ("webserver", "daemon")):
-            for name in batch:
-                self.services[name].start()
-            for name in batch:
-                self._wait(name)
-
-    def _wait(self, name: str) -> None:
-        began = time.monotonic()
-        while not self.services[name].healthy():
-            assert time.monotonic() - began < 240, f"{name} is not healthy: {self.services[name].said()}"
-            time.sleep(4)  # a check is a process that imports Dagster
-
-    def stop(self) -> None:
-        for service in reversed(self.services.values()):
-            service.stop()
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """GraphQL, as the page in the browser asks."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=120) as answer:
-            return dict(json.load(answer)["data"])
+DRILL_S = 1200.0  # only ends a drill that hangs: eight services start, and two runs
 
 
 @pytest.fixture(scope="module")
-def stack(server: S3Server, database: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    logs = f"logs-{free_port()}"
-    environment = {
-        **database,
-        "AWS_ENDPOINT_URL": server.endpoint,
-        "AWS_ACCESS_KEY_ID": "administrator",  # the buckets are made by the stack itself
-        "AWS_SECRET_ACCESS_KEY": server.secret_key,
-        "SVTA_BUCKET": f"media-{free_port()}",
-        "SVTA_LOG_BUCKET": logs,
-        "SVTA_BIND": "127.0.0.1",
-        "SVTA_CODE_HOST": "127.0.0.1",
-        "SVTA_CODE_PORT": str(free_port()),
-        "SVTA_UI_PORT": str(free_port()),
-        "SVTA_VIDEO_GENERATOR": "procedural",
-    }
-    running = Stack(tmp_path_factory.mktemp("stack"), environment)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
+def seen() -> Iterator[dict[str, Any]]:
+    with facts_of("tests.production.compose_drill", DRILL_S) as facts:
+        yield facts
 
 
-@pytest.mark.timeout(600)  # four services start, and a run in a fifth process
-def test_the_services_come_up_and_a_run_launched_in_the_ui_succeeds(stack: Stack, server: S3Server) -> None:
-    selector = {
-        "repositoryLocationName": "svta", "repositoryName": "__repository__", "pipelineName": "sources",
-    }  # fmt: skip
-    launched = stack.ask(LAUNCH, parameters={"selector": selector, "runConfigData": {}})["launchRun"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    run_id, status, began = launched["run"]["runId"], "", time.monotonic()
-    while status not in ("SUCCESS", "FAILURE", "CANCELED"):
-        assert time.monotonic() - began < 300, f"{status}: {stack.services['daemon'].said()}"
-        time.sleep(1)
-        status = stack.ask(STATUS, id=run_id)["runOrError"]["status"]
-    assert status == "SUCCESS", stack.services["code"].said()
-    media = server.objects(stack.environment["SVTA_BUCKET"])
-    assert any(key.startswith("svta/metadata/texts/") for key in media)
-    assert any(run_id in key for key in server.objects(stack.environment["SVTA_LOG_BUCKET"])), "compute logs are in S3"
+@pytest.mark.timeout(DRILL_S + 60)
+def test_with_nothing_but_credentials_set_all_services_come_up_and_a_run_launched_in_the_ui_succeeds(
+    seen: dict[str, Any],
+) -> None:
+    assert seen["sources"]["status"] == "SUCCESS", seen["said"]
+    assert any(key.startswith("svta/metadata/texts/") for key in seen["media"])
+    assert any(seen["sources"]["run"] in key for key in seen["logs"]), "compute logs are in S3"
+
+
+@pytest.mark.timeout(DRILL_S + 60)
+def test_clips_are_made_by_the_service_ray_where_its_address_and_token_are_set(seen: dict[str, Any]) -> None:
+    assert seen["clips"]["status"] == "SUCCESS", seen["said"]
+    assert sum(key.startswith(f"svta/clips/{CATEGORY}/") and key.endswith(".mp4") for key in seen["media"]) == 5
+    assert seen["actors"], "no worker of the pool ran on the cluster"
+
+
+@pytest.mark.timeout(DRILL_S + 60)
+def test_no_service_says_a_secret(seen: dict[str, Any]) -> None:
+    assert len(seen["said"]["code"]) > 0
+    assert seen["found"] == []
 
 
 @pytest.mark.parametrize("missing", CREDENTIALS)
