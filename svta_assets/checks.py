@@ -7,6 +7,7 @@ from svta_assets.checkpoints.assets import model_checkpoints
 from svta_assets.clusters.assets import clusters
 from svta_assets.labels.assets import labels
 from svta_assets.partitions import categories, models
+from svta_assets.results import percent_shown
 from svta_assets.splits.assets import splits
 from svta_assets.tables.assets import eval_tables
 from svta_assets.texts.assets import llm_descriptions
@@ -65,7 +66,7 @@ def tea_cache_skips_steps(context: dg.AssetCheckExecutionContext, home: HomeReso
     metadata: dict[str, int | float] = {
         "clips with TeaCache": steps.height,
         "without a skipped step": idle.height,
-        "share of steps skipped": skipped / max(1, skipped + computed),
+        "share of steps skipped": round(skipped / max(1, skipped + computed), 4),
     }
     return dg.AssetCheckResult(passed=idle.is_empty(), metadata=metadata)
 
@@ -181,11 +182,12 @@ def synthetic_to_real_gap(context: dg.AssetCheckExecutionContext, home: HomeReso
     from svta_assets.tables.gap import gap_markdown, gap_verdict
 
     found = gap_verdict(open_workspace(home.open()), context.partition_key)
-    metadata: dict[str, str | float | dg.MarkdownMetadataValue] = {"reason": found.reason}
+    metadata: dict[str, str | float | dg.MarkdownMetadataValue | None] = {"reason": found.reason}
     if found.gaps.height:
-        metadata |= {"gap, points": found.gaps["gap"][-1], "releases": dg.MetadataValue.md(gap_markdown(found.gaps))}
+        metadata["gap, points"] = percent_shown(found.gaps["gap"][-1])
+        metadata["releases"] = dg.MetadataValue.md(gap_markdown(found.gaps))
     if found.growth is not None:
-        metadata["growth, points"] = found.growth
+        metadata["growth, points"] = percent_shown(found.growth)
     return dg.AssetCheckResult(passed=found.passed, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
 
 

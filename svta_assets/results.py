@@ -53,6 +53,11 @@ def result(
     return dg.MaterializeResult(metadata=facts, data_version=data_version(rows, without))
 
 
+def percent_shown(value: float | None) -> float | None:
+    """Percent or points as the tables print them, one decimal; rows keep every digit."""
+    return None if value is None else round(value, 1)
+
+
 def pictures(work: Workspace, stage: str, model: str = "") -> dict[str, dg.MarkdownMetadataValue]:
     """The figures of an asset (`model`: its partition where it has models), written into the home and as metadata."""
     from svta_assets.figures.files import shown

@@ -98,11 +98,11 @@ def _category(work: Any, key: str, plan_it: bool) -> dict[str, Any]:
 
 
 def _outstanding(work: Any, key: str) -> tuple[int, int]:
-    """Clips that are missing, and current clips that would come out differently today, asked of the recipe cards."""
+    """Clips that are missing, and current clips that would come out differently today."""
     from svta_assets.videos.plan import Mode, plan_clips
-    from svta_assets.videos.produce import category_state
+    from svta_assets.videos.produce import recorded_state
 
-    plan = plan_clips(category_state(work, key), work.generator, Mode.MISSING)
+    plan = plan_clips(recorded_state(work, key), work.generator, Mode.MISSING)
     return len(plan.jobs), len(plan.stale)
 
 

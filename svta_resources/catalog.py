@@ -12,6 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from svta_resources.tables import Growth, Table, TableError
 
 SUPERSEDED_GRACE_S = 6 * 3600.0  # a reader that listed a file may still open it; hours, because queries are short
 METADATA = "metadata"
+READERS = 16  # files fetched at once: from a bucket each takes tens of milliseconds
 _FILE = re.compile(rf"{METADATA}/(?P<table>[^/]+)/(?P<partition>[^/]+)/(?P<time>\d{{20}})-[0-9a-f]+\.parquet")
 
 
@@ -92,10 +94,12 @@ class Catalog:
         files = self.files(table, partition)
         if not files:
             return declared.empty()
+        frames = self.read_files(files)
         if declared.growth is Growth.LOG or len(files) == 1:
-            return pl.concat([self.read_file(item) for item in files])
+            return pl.concat(frames, rechunk=True)
         age = {item: place for place, item in enumerate(sorted(files, key=ProjectionFile.order))}
-        rows = pl.concat([self.read_file(item).with_columns(_age=pl.lit(age[item])) for item in files])
+        aged = [frame.with_columns(_age=pl.lit(age[item])) for item, frame in zip(files, frames, strict=True)]
+        rows = pl.concat(aged)
         return rows.filter(pl.col("_age") == pl.col("_age").max().over(declared.key)).drop("_age")
 
     def read_file(self, item: ProjectionFile) -> pl.DataFrame:
@@ -110,6 +114,23 @@ class Catalog:
             ) from error
         known = [name for name in frame.columns if name in table.schema]  # a column may have been retired since
         return table.frame(frame.select(known)) if known else table.empty()
+
+    def read_files(self, items: Sequence[ProjectionFile]) -> list[pl.DataFrame]:
+        """Read files of one table, each as `read_file` does: fetched side by side and parsed together.
+
+        A log has a file a verdict. One by one, 4,000 of them take seconds here, and minutes from a bucket.
+        """
+        if len(items) < 2:
+            return [self.read_file(item) for item in items]
+        table = self._table(items[0].table)
+        with ThreadPoolExecutor(READERS) as readers:
+            data = list(readers.map(self.store.get, [item.key for item in items]))
+        as_declared: Any = {"schema": table.schema, "missing_columns": "insert", "extra_columns": "ignore"}
+        try:
+            frames = pl.collect_all([pl.scan_parquet(one, **as_declared) for one in data])
+        except pl.exceptions.PolarsError:  # one is damaged, which is then named, or has a type of an older version
+            return [self.read_file(item) for item in items]
+        return frames if table.growth is Growth.LOG else [table.frame(frame) for frame in frames]
 
     def partitions(self, table: str) -> list[str]:
         """Partitions of a table that have been written, sorted."""

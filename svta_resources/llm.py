@@ -5,9 +5,10 @@ real server that speaks the chat completions API. Callers cannot tell them apart
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 EMBEDDED_BASE_URL = "http://embedded/v1"
 EMBEDDED_MODEL = "embedded-rules"
 HOSTED_BASE_URL = "https://api.openai.com/v1"  # the client's own default
+EXPECTED = 64  # questions that a provider in this process hears of at once
 
 Check = Callable[[Any], str | None]  # parsed answer -> what is wrong with it, None when it will do
 
@@ -179,6 +181,15 @@ class ChatModel:
                 return await session.ask(Request("", task, payload, prompt, schema, check))
 
         return run_to_end(once)
+
+    def expecting(self, requests: Iterable["Request"]) -> Iterator["Request"]:
+        """The same requests, of which a provider in this process hears some time before they are asked."""
+        expect = getattr(self.transport, "expect", None)
+        waiting = iter(requests)
+        while expect is not None and (some := list(islice(waiting, EXPECTED))):
+            expect([{"task": request.task, **request.payload} for request in some])
+            yield from some
+        yield from waiting
 
 
 def open_chat_model(

@@ -120,8 +120,11 @@ def _build(catalog: Catalog, wanted: dict[str, list[ProjectionFile]], building: 
             else:
                 kept, changed = [], wanted[name]
             counts = {item.key: old[item.key] for item in kept}
-            for item in sorted(changed, key=ProjectionFile.order):
-                counts[item.key] = _insert(connection, catalog, table, item)
+            ordered = sorted(changed, key=ProjectionFile.order)
+            if table.growth is Growth.LOG:
+                counts |= _insert_log(connection, catalog, table, ordered)
+            else:
+                counts |= {item.key: _insert(connection, catalog, table, item) for item in ordered}
             freshness += [_fresh_row(item, counts[item.key]) for item in wanted[name]]
         _create(connection, FRESHNESS)
         frame = FRESHNESS.frame(freshness)  # noqa: F841  (DuckDB reads the local by name)
@@ -202,12 +205,21 @@ def _copy(connection: Any, table: Table, kept: list[ProjectionFile]) -> None:
 
 
 def _insert(connection: Any, catalog: Catalog, table: Table, item: ProjectionFile) -> int:
+    """Insert a file of a projection; returns its rows."""
     rows = catalog.read_file(item)
-    # A pair that moved to another partition stands in two files: the later one counts.
-    verb = "insert or replace" if table.growth is Growth.PROJECTION else "insert"
-    if rows.height:
-        connection.execute(f'{verb} into "{table.name}" select *, ? from rows', [item.partition])
+    if rows.height:  # a pair that moved to another partition stands in two files: the later one counts
+        connection.execute(f'insert or replace into "{table.name}" select *, ? from rows', [item.partition])
     return rows.height
+
+
+def _insert_log(connection: Any, catalog: Catalog, table: Table, items: list[ProjectionFile]) -> dict[str, int]:
+    """Insert the files of a log, thousands of small ones together; key -> rows."""
+    frames = catalog.read_files(items)
+    partitions = [item.partition for item, frame in zip(items, frames, strict=True) for _ in range(frame.height)]
+    if partitions:
+        rows = pl.concat(frames).with_columns(_partition=pl.Series(partitions))  # noqa: F841  (DuckDB reads the local)
+        connection.execute(f'insert into "{table.name}" select * from rows')
+    return {item.key: frame.height for item, frame in zip(items, frames, strict=True)}
 
 
 def _fresh_row(item: ProjectionFile, rows: int) -> dict[str, Any]:

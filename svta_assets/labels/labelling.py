@@ -224,7 +224,7 @@ def _ask(questions: _Questions, answered: Answered, chat: ChatModel, log: Answer
         log.add(row)
         answered.add(bytes.fromhex(row["request_sha"]), row)
 
-    ask_many(chat, _open(questions, answered, runs), keep, total=left)
+    ask_many(chat, chat.expecting(_open(questions, answered, runs)), keep, total=left)
     return tokens
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 
 from svta_assets.workspace import Workspace, utc_now
-from svta_resources.catalog import ProjectionFile
 from svta_resources.errors import SvtaError
 
 WAITING, LAUNCHED, RUNNING, DONE, FAILED, REFUSED = STATES = (
@@ -179,12 +178,8 @@ def _month(at: str) -> str:
 
 def _log(work: Workspace, table: str) -> pl.DataFrame:
     """All rows of a log. A sensor asks every few seconds, and the files never change: each is read once a process."""
-    rows = [_file(work, item) for item in work.catalog.files(table)]
-    return pl.concat(rows) if rows else work.catalog.tables[table].empty()
-
-
-def _file(work: Workspace, item: ProjectionFile) -> pl.DataFrame:
-    place = (work.store.url, item.key)
-    if place not in _read:
-        _read[place] = work.catalog.read_file(item)
-    return _read[place]
+    files, url = work.catalog.files(table), work.store.url
+    new = [item for item in files if (url, item.key) not in _read]
+    for item, rows in zip(new, work.catalog.read_files(new), strict=True):
+        _read[url, item.key] = rows
+    return pl.concat([work.catalog.tables[table].empty(), *(_read[url, item.key] for item in files)])

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from svta_assets.checkpoints.assets import model_checkpoints
 from svta_assets.partitions import models
-from svta_assets.results import OWNERS, Stopwatch, column_schema, pictures, result
+from svta_assets.results import OWNERS, Stopwatch, column_schema, percent_shown, pictures, result
 from svta_assets.tables.paper import SYNTHETIC
 from svta_assets.workspace import prepare_workspace
 from svta_resources.gpu_resource import GpuResource
@@ -69,8 +69,8 @@ def _metadata(rows: pl.DataFrame, tables: dict[str, str], control: bool) -> dict
     return {
         **{titles[name]: dg.MetadataValue.md(text) for name, text in tables.items()},
         "evaluated": "the control trained on shuffled captions" if control else trained,
-        "T2V R@1": newest["r1"],
-        "T2V R@10": newest["r10"],
-        "T2V R@10 by chance": newest["r10_chance"],
+        "T2V R@1": percent_shown(newest["r1"]),
+        "T2V R@10": percent_shown(newest["r10"]),
+        "T2V R@10 by chance": percent_shown(newest["r10_chance"]),
         "test pairs": newest["pairs"],
     }

@@ -68,6 +68,8 @@ def expand(
     """
     rules, book = rules or Rules(), _Book(category, writers, log, progress)
     while True:
+        if rules.novelty is not None:
+            rules.novelty.expect(book.captions())
         settled = settle(category.key, count, book.answer, rules)
         if not settled.open_questions:
             break
@@ -123,6 +125,10 @@ class _Book:
     def answer(self, question: Question) -> Row | None:
         """The kept answer or error, None when never asked."""
         return self._rows.get(self.request(question).sha(self.writer(question)))
+
+    def captions(self) -> Iterator[str]:
+        """All descriptions that models have given so far."""
+        return (row["caption"] for row in self._rows.values() if row.get("caption"))
 
     def ask(self, questions: list[Question]) -> None:
         """Ask every model its questions at the same time and keep what comes back.

@@ -5,7 +5,7 @@ and those that other seed categories have published. What was decided stands (ta
 new when it was written stays, whatever others write later, and one that was not is never taken back in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -65,6 +65,7 @@ class Novelty:
     ) -> None:
         self.category, self.threshold = category, threshold
         self._embed, self._read_others = embed, others
+        self._expected: list[str] = []
         self._stands: dict[Said, Verdict] = {}
         for row in judged.sort("at").iter_rows(named=True) if judged is not None else ():
             if row["threshold"] == threshold:  # another threshold is another question
@@ -73,6 +74,13 @@ class Novelty:
         for said in (published or {}).items():
             if said not in asked_before:  # published before anything was compared
                 self._stands.setdefault(said, Verdict(near_duplicate=False))
+
+    def expect(self, captions: Iterable[str]) -> None:
+        """Say what may be judged next: once one of them must be embedded, all are, together instead of one by one.
+
+        `embed` remembers what it has seen.
+        """
+        self._expected = list(dict.fromkeys(captions))
 
     def judge(self, pair_id: str, slot: int, answer: Mapping[str, Any], held: Sequence[Said]) -> Verdict:
         """Compare an answer (caption, model) with those of lower slots, `held`, and of other categories."""
@@ -100,6 +108,9 @@ class Novelty:
 
     def _nearest(self, caption: str, held: Sequence[Said]) -> Verdict:
         assert self._embed is not None
+        if self._expected:
+            self._embed(self._expected)
+            self._expected = []
         others, vectors_ND = self._others
         candidates = [(pair, self.category, said) for pair, said in held] + others
         if not candidates:

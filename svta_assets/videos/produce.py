@@ -14,8 +14,9 @@ from svta_assets.videos.plan import CategoryState, Mode, Plan, plan_clips
 from svta_assets.videos.projection import clip_rows, project_clips, read_cards
 from svta_assets.videos.takes import promote
 from svta_assets.workspace import Workspace
+from svta_models.media_store import StoreError
 from svta_resources.errors import SvtaError
-from svta_resources.video.clip_worker import CLIPS, ClipJob
+from svta_resources.video.clip_worker import CLIPS, ClipJob, Refused
 from svta_resources.video.pool import Pool
 
 Progress = Callable[[int, int], None]  # clips done, clips planned
@@ -54,6 +55,19 @@ def category_state(work: Workspace, category: str) -> CategoryState:
     )
 
 
+def recorded_state(work: Workspace, category: str) -> CategoryState:
+    """What the table says of a category whose verdicts were just brought up to date (`projection.rejudge`).
+
+    Where the table does not name exactly the clips that are there, after a killed run for example, the cards are read.
+    """
+    clips = work.catalog.read("clips", category)
+    present = {item.key for item in work.store.list(f"{CLIPS}/{category}")}
+    named = {uri.removesuffix(".mp4") + ending for uri in clips["uri"] for ending in (".mp4", ".json")}
+    if present != named:
+        return category_state(work, category)
+    return CategoryState(category, standing(work.catalog, category), clips, work.catalog.read("promotions", category))
+
+
 def plan_category(work: Workspace, category: str, mode: Mode, only: Collection[str] | None = None) -> Plan:
     """Plan a category. Raises SvtaError when `only` names a pair the category does not have."""
     state = category_state(work, category)
@@ -76,7 +90,10 @@ def _finished(work: Workspace) -> dict[str, tuple[str, str]]:
 def produce(
     work: Workspace, category: str, mode: Mode, only: Collection[str] | None, pool: Pool, progress: Progress
 ) -> Outcome:
-    """Make what the plan says; every finished clip is published at once, so that a killed run loses nothing."""
+    """Make what the plan says; every finished clip is published at once, so that a killed run loses nothing.
+
+    Raises StoreError as soon as the store fails a worker: its clips are no rejects, the next run makes them.
+    """
     work.store.sweep_partials(f"{CLIPS}/{category}")
     plan = plan_category(work, category, mode, only)
     outcome = Outcome(plan, work.catalog.tables["clips"].empty())
@@ -85,6 +102,8 @@ def produce(
         for wave in _waves(plan):
             for done in pool.run(wave):
                 outcome.retried += bool(done.deaths)
+                if isinstance(done.result, Refused):
+                    raise StoreError(done.result.why)
                 if done.result is None:
                     outcome.failed.append(_reject(done.job, done.error or "no reason given"))
                 else:

@@ -16,9 +16,12 @@ from svta_assets.reviewing import SEED, draw_sample, wilson_interval
 from svta_assets.videos.projection import project_clips
 from svta_assets.videos.verdicts import KEEP, REJECT, UNDO, newest_reviews
 from svta_assets.workspace import Workspace, utc_now
+from svta_models.media_store import MediaStore
 from svta_resources.errors import SvtaError
 
 SHARE = 0.01
+_SHOWN = ("clip_id", "pair_id", "category", "caption", "uri")
+_kept: dict[tuple[str, str], pl.DataFrame] = {}  # (url of the store, hash): clips of the release read last
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,25 @@ def reviewable(work: Workspace, release: str | None = "latest") -> tuple[str | N
 
     Raises SvtaError for a release that does not exist.
     """
-    from svta_models.release import Release, release_log, resolve
+    from svta_models.release import release_log, resolve
 
-    names = ["clip_id", "pair_id", "category", "caption", "uri"]
     if release == "latest" and not release_log(work.store):
-        return None, work.catalog.read("clips").filter("current").select(names).sort("clip_id")
-    found = Release(work.store, resolve(work.store, release or "latest"))
-    return found.hash, found.frame.select(names).sort("clip_id")
+        return None, work.catalog.read("clips").filter("current").select(_SHOWN).sort("clip_id")
+    digest = resolve(work.store, release or "latest")
+    return digest, _clips_of(work.store, digest)
+
+
+def _clips_of(store: MediaStore, digest: str) -> pl.DataFrame:
+    """Clips of a release; the last one is kept, as reading and hashing 41,315 rows takes 1.5 s."""
+    from svta_models.release import Release
+
+    key = (store.url, digest)
+    frame = _kept.get(key)
+    if frame is None:
+        frame = Release(store, digest).frame.select(_SHOWN).sort("clip_id")
+        _kept.clear()
+        _kept[key] = frame
+    return frame
 
 
 def record_review(

@@ -123,12 +123,14 @@ def generator_hours(plan: Plan, per_clip_s: float) -> float:
 
 def confirm_size(work: Workspace, category: str, mode: Mode, only: Collection[str] | None, confirmed: bool) -> None:
     """Raise PlanTooLarge when the plan exceeds the profile's limit and nobody confirmed it."""
+    if confirmed:
+        return
     from svta_assets.videos.produce import plan_category
 
     limit = work.profile.confirm_above_gpu_hours
     plan = plan_category(work, category, mode, only)
     hours = generator_hours(plan, seconds_per_clip(work))
-    if hours > limit and not confirmed:
+    if hours > limit:
         raise PlanTooLarge(
             f"{category}: {plan.renders} clips would take about {hours:.1f} generator hours, more than the {limit:g} "
             f"of profile {work.profile.name}; look at `svta plan`, make a few first with `pilot: 4` (CLI: --pilot 4), "

@@ -1,55 +1,23 @@
 """Category merges: proposed and judged by people, applied together, approved like every version of the taxonomy."""
 
-import hashlib
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
 from svta_assets.clusters import merges, versions
 from svta_assets.clusters.operations import OperationError
-from svta_assets.clusters.organize import organize_labels
 from svta_assets.workspace import Workspace
 from svta_cli.main import run
 from tests.app.conftest import ORIGIN, client_of
-
-NAMES = {"fall from ladder": 4, "fall on ice": 3, "set fire": 3, "burn house": 2, "rob shop": 2}
-LIKE = {"fall on ice": "fall from ladder", "burn house": "set fire"}
-
-
-class _Embedder:
-    """Unit vectors by name; names that are alike lie near each other."""
-
-    def identity(self) -> dict[str, str]:
-        return {"model": "toy"}
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        vectors_ND = np.stack([_noise(LIKE.get(text, text)) + 0.3 * _noise(f"{text}!") for text in texts])
-        unit_ND: np.ndarray = vectors_ND / np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-        return unit_ND.astype(np.float32)
-
-
-def _noise(text: str) -> np.ndarray:
-    seed = list(hashlib.sha256(text.encode()).digest())
-    vector_D: np.ndarray = np.random.default_rng(seed).normal(size=64) / 8
-    return vector_D
+from tests.app.merge_home import LIKE, name_categories
 
 
 @pytest.fixture
 def named(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A home whose five anomaly names became five categories, though four of them are two."""
-    embedder = _Embedder()
-    monkeypatch.setattr(Workspace, "embedder", lambda self: embedder)
-    rows = [(f"{name}-{n}", name, True) for name, count in NAMES.items() for n in range(count)]
-    rows += [(f"walk-{n}", "walk dog", False) for n in range(3)]
-    frame = pl.DataFrame(rows, schema=["pair_id", "name", "is_anomaly"], orient="row")
-    work.catalog.publish("labels", "c", frame.with_columns(category=pl.lit("c")))
-    organize_labels(work, {"normal": 1, "anomaly": 5})
-    work.refresh()
-    return work
+    return name_categories(work, monkeypatch)
 
 
 def slug(work: Workspace, name: str) -> str:

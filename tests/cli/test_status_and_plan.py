@@ -1,6 +1,7 @@
 """`svta status` and `svta plan` say what is there, what is missing, and what is stale and why; plan writes nothing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -43,6 +44,13 @@ def test_status_counts_clips_by_what_they_are(same_generator: ToyCategory, svta:
     toy.run(Mode.NEW_TAKE)
     (row,) = _facts(svta)["categories"]
     assert (row["clips"], row["current"], row["rejected"], row["missing"]) == (24, 12, 12, 0)
+
+
+def test_clips_that_a_killed_run_left_off_the_table_are_not_missing(same_generator: ToyCategory, svta: Svta) -> None:
+    toy = same_generator
+    shutil.rmtree(toy.work.home.path / "metadata" / "clips")
+    (row,) = _facts(svta)["categories"]
+    assert (row["pairs"], row["clips"], row["missing"], row["stale"]) == (12, 0, 0, 0)
 
 
 def test_status_counts_candidates(home: Home, svta: Svta) -> None:

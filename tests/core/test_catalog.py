@@ -1,9 +1,11 @@
 """The metadata files: nothing a writer published is ever hidden by older facts, and rows always fit their table."""
 
+import io
 import random
 import string
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -105,6 +107,43 @@ def test_logs_are_never_cleaned(catalog: Catalog, monkeypatch: pytest.MonkeyPatc
     for number in range(3):
         catalog.append("costs", "all", [{"run_id": str(number), "stage": "s", "partition": "all", "at": str(number)}])
     assert catalog.read("costs").height == 3
+
+
+def _costs(catalog: Catalog, count: int) -> None:
+    for number in range(count):
+        catalog.append("costs", f"p{number % 3}", [{"run_id": f"r{number}", "stage": "s", "partition": "p"}])
+
+
+def test_many_files_of_a_log_read_together_as_one_by_one(catalog: Catalog) -> None:
+    """Also where an older version wrote them: without a column, with one more, with another type."""
+    _costs(catalog, 12)
+    files = catalog.files("costs")
+    for place, change in enumerate([pl.col("run_id"), pl.lit(1).alias("gone"), pl.lit("7").alias("items")]):
+        wholes = [catalog.read_file(item) for item in files]
+        assert [frame.to_dicts() for frame in catalog.read_files(files)] == [frame.to_dicts() for frame in wholes]
+        assert catalog.read("costs").equals(pl.concat(wholes))
+        rows = wholes[place].select(change) if place == 0 else wholes[place].with_columns(change)
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer)
+        catalog.store.put(files[place].key, buffer.getvalue())
+    assert catalog.read_files(files)[2]["items"].to_list() == [7]
+    assert catalog.read("costs")["run_id"].to_list() == [frame["run_id"][0] for frame in wholes]
+
+
+def test_a_log_is_listed_once_and_each_file_fetched_once(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    _costs(catalog, 40)
+    calls = Mock(wraps=catalog.store)
+    monkeypatch.setattr(catalog, "store", calls)
+    assert catalog.read("costs").height == 40
+    assert (calls.list.call_count, calls.get.call_count) == (1, 40)
+
+
+def test_of_many_files_the_damaged_one_is_named(catalog: Catalog) -> None:
+    _costs(catalog, 9)
+    damaged = catalog.files("costs")[4].key
+    catalog.store.put(damaged, b"PAR1")
+    with pytest.raises(SvtaError, match=damaged):
+        catalog.read("costs")
 
 
 def test_files_that_are_not_ours_are_ignored(catalog: Catalog, tmp_path: Path) -> None:

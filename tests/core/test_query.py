@@ -32,13 +32,18 @@ def _count(home: Path, table: str) -> int:
 def inserted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Partitions that a refresh read from their files instead of copying them."""
     seen: list[str] = []
-    original = query_module._insert
+    original, original_log = query_module._insert, query_module._insert_log
 
     def spy(connection: object, catalog: object, table: Table, item: query_module.ProjectionFile) -> int:
         seen.append(f"{table.name}/{item.partition}")
         return original(connection, catalog, table, item)  # type: ignore[arg-type]
 
+    def spy_log(connection: object, catalog: object, table: Table, items: list[query_module.ProjectionFile]) -> object:
+        seen.extend(f"{table.name}/{item.partition}" for item in items)
+        return original_log(connection, catalog, table, items)  # type: ignore[arg-type]
+
     monkeypatch.setattr(query_module, "_insert", spy)
+    monkeypatch.setattr(query_module, "_insert_log", spy_log)
     return seen
 
 

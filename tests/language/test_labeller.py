@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from svta_assets.prompts import load_prompt
 from svta_resources.embedded_llm.labeller import Labeller
 from svta_resources.embedded_llm.phrases import PhraseFinder
 from svta_resources.embedder import get_embedder
-from svta_resources.llm import EMBEDDED_BASE_URL, open_chat_model
+from svta_resources.llm import EMBEDDED_BASE_URL, Request, open_chat_model
 
 FLOOR = 0.84
 PACKAGED = Path(__file__).parents[2] / "svta_assets" / "texts" / "packaged"
@@ -83,29 +84,49 @@ def test_phrases_keep_clothes_and_times_out():
     assert found == ["run"]
 
 
-def test_answers_through_the_client_have_every_field_and_cost_two_embeddings(monkeypatch: pytest.MonkeyPatch):
-    """One for the caption, one for all its phrases; tens of thousands of texts are labelled one by one."""
-    from svta_assets.prompts import load_prompt
+@pytest.fixture
+def embeddings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many texts each call of the model embeds; nothing is remembered between calls."""
     from svta_resources.embedded_llm import transport
 
     calls: list[int] = []
+    model = get_embedder().model
 
     class Counting:
         def encode(self, texts):
             calls.append(len(texts))
-            return embedder.encode(texts)
+            return model.embed(list(texts))
 
-    embedder = get_embedder()
     labeller = Labeller(Counting())
     labeller.margins(["A man walks."])  # embeds the prototypes
-    monkeypatch.setitem(transport._models().__dict__, "labeller", labeller)
-    chat, prompt = open_chat_model(base_url=EMBEDDED_BASE_URL, environ={}), load_prompt("label")
-    captions = packaged("normal-00")[:10] + packaged("robbery")[:10]
+    models = transport._Models()
+    models.__dict__["labeller"] = labeller
+    monkeypatch.setattr(transport, "_models", lambda: models)
     calls.clear()
-    for caption in captions:
+    return calls
+
+
+CAPTIONS = packaged("normal-00")[:10] + packaged("robbery")[:10]
+
+
+def test_answers_through_the_client_have_every_field_and_cost_two_embeddings(embeddings: list[int]):
+    """One for the caption, one for all its phrases."""
+    chat, prompt = open_chat_model(base_url=EMBEDDED_BASE_URL, environ={}), load_prompt("label")
+    for caption in CAPTIONS:
         answer = chat.ask("label", {"caption": caption}, prompt)
         assert set(answer.data) == set(prompt.schema["required"])
-    assert len(calls) == 2 * len(captions)
+    assert len(embeddings) == 2 * len(CAPTIONS)
+
+
+def test_captions_that_are_expected_cost_two_embeddings_together_and_are_answered_as_alone(embeddings: list[int]):
+    """Tens of thousands are labelled by the rules."""
+    chat, prompt = open_chat_model(base_url=EMBEDDED_BASE_URL, environ={}), load_prompt("label")
+    requests = [Request(caption, "label", {"caption": caption}, prompt) for caption in CAPTIONS]
+    alone = [chat.ask("label", request.payload, prompt).data for request in requests]
+    embeddings.clear()
+    together = [chat.ask("label", request.payload, prompt).data for request in chat.expecting(requests)]
+    assert together == alone
+    assert len(embeddings) == 2
 
 
 def test_other_processes_label_the_same():

@@ -76,6 +76,21 @@ def asked(transport: Any) -> list[dict[str, Any]]:
     return [json.loads(body["messages"][1]["content"]) for body in transport.bodies]
 
 
+def test_a_provider_in_this_process_hears_of_every_question_before_it_is_asked(tmp_path: Path) -> None:
+    """The embedded rules work out together what they hear of."""
+    heard: list[Any] = []
+
+    def answer(payload: dict[str, Any], _: int) -> dict[str, Any]:
+        assert payload in heard
+        return label_answer()
+
+    chat, transport = scripted_chat(answer)
+    transport.expect = heard.extend
+    labelled(tmp_path, chat)
+    assert [payload["caption"] for payload in heard] == ASKED
+    assert len(asked(transport)) == len(ASKED)
+
+
 def test_sourced_facts_and_their_origins(tmp_path: Path) -> None:
     chat, _ = scripted_chat(lambda payload, n: label_answer())
     rows = by_pair(labelled(tmp_path, chat).rows)

@@ -143,6 +143,21 @@ def test_a_settled_category_embeds_nothing(tmp_path: Path):
         assert expand(FALLING, 3, Writers.of(chat), log, rules).rows.equals(made.rows)
 
 
+def test_answers_are_embedded_together(tmp_path: Path):
+    """One by one each becomes a file of its own among the kept vectors, and every later search opens them all."""
+    asked: list[int] = []
+
+    def counting(captions: Sequence[str]) -> np.ndarray:
+        asked.append(len(captions))
+        return embed(captions)
+
+    chat, _ = scripted_chat(lambda payload, n: {"caption": caption(payload["index"], payload["index"])})
+    rules = Rules(Novelty("falling", THRESHOLD, counting))
+    with AnswerLog(open_store(tmp_path), "answers/describe/falling", "run") as log:
+        expand(FALLING, 20, Writers.of(chat), log, rules)
+    assert asked[0] == 20
+
+
 def test_another_threshold_is_another_question(tmp_path: Path):
     made = run(tmp_path, 3, lambda slot: caption(slot // 2, slot))
     assert slots(made) == [0, 2, 4]

@@ -186,7 +186,7 @@ def test_the_asset_shows_tables_categories_and_the_gap_in_the_ui(
     for name, value in clean_environment(tmp_path).items():
         monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
     monkeypatch.delenv("SVTA_BENCHMARKS", raising=False)
-    make_home(tmp_path)
+    work = make_home(tmp_path)
     resources = {"home": HomeResource(), "gpu": GpuResource()}
     selection = dg.AssetSelection.assets(eval_tables) | dg.AssetSelection.checks(synthetic_to_real_gap)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -199,6 +199,9 @@ def test_the_asset_shows_tables_categories_and_the_gap_in_the_ui(
         )
     assert done.success
     shown = done.asset_materializations_for_node("eval_tables")[0].metadata
+    exact = work.catalog.read("evaluations", MODEL).filter(direction="t2v").row(0, named=True)
+    for name, column in {"T2V R@1": "r1", "T2V R@10": "r10", "T2V R@10 by chance": "r10_chance"}.items():
+        assert str(shown[name].value) == f"{exact[column]:.1f}", "as in the tables"
     assert "CLIP4Clip-MeanP, ours" in shown["Table 2"].value
     assert "worst first" in shown["svta by category"].value
     check = done.get_asset_check_evaluations()[0]

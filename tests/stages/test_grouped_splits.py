@@ -3,12 +3,15 @@
 import random
 from collections import Counter
 from itertools import combinations
+from unittest.mock import Mock
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svta_assets.schemas import SPLITS
+from svta_assets.splits import near
 from svta_assets.splits.grouped import Grouped, assign_grouped
 from svta_assets.splits.near import NEAR, near_groups, near_sets, same_words, word_set
 
@@ -121,15 +124,45 @@ def test_a_new_video_that_meets_two_splits_keeps_its_larger_part() -> None:
     assert {_splits(found)[pair] for pair in ("n1", "n2", "n4")} == {"train"}
 
 
-@given(st.lists(st.frozensets(st.integers(0, 14).map(str), max_size=12), unique=True, max_size=25))
-@settings(deadline=None, max_examples=100)
-def test_near_sets_are_found_exactly(sets: list[frozenset[str]]) -> None:
-    expected = {
+def _by_brute_force(sets: list[frozenset[str]]) -> list[tuple[int, int]]:
+    return [
         (i, j)
         for (i, one), (j, other) in combinations(enumerate(sets), 2)
         if len(one & other) >= NEAR * len(one | other)
-    }
-    assert set(near_sets(sets)) == expected
+    ]
+
+
+@given(st.lists(st.frozensets(st.integers(0, 14).map(str), max_size=12), unique=True, max_size=25))
+@settings(deadline=None, max_examples=100)
+def test_near_sets_are_found_exactly(sets: list[frozenset[str]]) -> None:
+    assert sorted(near_sets(sets)) == _by_brute_force(sets)
+
+
+@given(st.integers(0, 10**6), st.integers(5, 45), st.sampled_from([1, 4]))
+@settings(deadline=None, max_examples=40)
+def test_near_sets_of_long_captions_are_found_exactly(seed: int, words: int, phrase: int) -> None:
+    """Sets of any size around a few common ones, some words of which are rare and some in every set."""
+    rng = random.Random(seed)
+    vocabulary = [" ".join(f"{word}.{n}" for n in range(phrase)) for word in range(2 * words)]
+    bases = [rng.sample(vocabulary, max(2, words // phrase)) for _ in range(3)]
+    captions = {
+        " ".join([*rng.sample(base := rng.choice(bases), rng.randint(len(base) * 2 // 3, len(base))),
+                  *(f"own{rng.random()}" for _ in range(rng.choice((0, 0, 1, 3)))), *rng.sample(vocabulary, 1)])
+        for _ in range(40)
+    }  # fmt: skip
+    sets = list({frozenset(caption.split()) for caption in sorted(captions)})
+    assert sorted(near_sets(sets)) == _by_brute_force(sets)
+
+
+def test_captions_from_a_small_vocabulary_are_not_all_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Mock(side_effect=near._jaccard)
+    monkeypatch.setattr(near, "_jaccard", compared)
+    rng = random.Random(0)
+    phrases = [[f"{place}a{n} {place}b{n} {place}c{n}" for n in range(10)] for place in range(4)]
+    captions = [f"{' '.join(map(rng.choice, phrases))} {number}" for number in range(600)]
+    found = near_groups(captions)
+    assert len(found) == len(_by_brute_force([word_set(caption) for caption in captions])) > 0
+    assert compared.call_count < 2 * len(captions)
 
 
 def test_what_counts_as_the_same_caption() -> None:

@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from svta_assets.results import Stopwatch, column_schema, counts_table, data_version, result
+from svta_assets.results import Stopwatch, column_schema, counts_table, data_version, percent_shown, result
 from svta_assets.schemas import TABLES
 from svta_assets.workspace import Workspace
 
@@ -52,3 +52,7 @@ def test_a_stage_writes_down_what_it_cost(work: Workspace) -> None:
 
 def test_counts_read_as_a_table() -> None:
     assert counts_table({"uca": 3}, "source", "texts").md_str == "| source | texts |\n|---|---|\n| uca | 3 |"
+
+
+def test_percent_are_shown_as_the_tables_print_them() -> None:
+    assert (percent_shown(23.46938775510204), percent_shown(20.0), percent_shown(None)) == (23.5, 20.0, None)

@@ -5,7 +5,6 @@ metadata files themselves. These never change, so that each is read once: what c
 """
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from svta_cli.app.site import site_of
 from svta_resources.catalog import Catalog, ProjectionFile
 from svta_resources.tables import Growth
 
-READERS = 8  # a log has a file a verdict; from S3 each takes tens of milliseconds
 _OPENING = threading.Lock()
 
 
@@ -60,9 +58,7 @@ class RememberingCatalog(Catalog):
     def _log(self, table: str, files: list[ProjectionFile], before: _Kept | None) -> pl.DataFrame:
         known = before if before is not None and before.keys <= {item.key for item in files} else None
         wanted = [item for item in files if known is None or item.key not in known.keys]
-        with ThreadPoolExecutor(READERS) as readers:
-            new = list(readers.map(self.read_file, wanted))
-        parts = [known.rows if known else self.tables[table].empty(), *new]
+        parts = [known.rows if known else self.tables[table].empty(), *self.read_files(wanted)]
         return pl.concat(parts, rechunk=True)
 
 

@@ -1,7 +1,5 @@
 """The Dagster UI on a home: an asset's page shows its Markdown and figures, and nothing complains in the console."""
 
-import os
-import signal
 import socket
 import subprocess
 import time
@@ -15,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from svta_resources.profiles import project_root
 from tests.app.browser.tabs import opened
-from tests.toy_home import SVTA, DrillHome
+from tests.toy_home import SVTA, DrillHome, interrupt
 
 START_S = 150.0
 SLOW_MS = 60_000  # the UI asks a process that loads the definitions first
@@ -43,12 +41,7 @@ def dagster_ui(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> I
         _wait_for(f"http://127.0.0.1:{port}/server_info", server, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+        interrupt(server)
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
