@@ -1,10 +1,11 @@
 """Backfills while things break: `python benchmarks/chaos.py --seconds 180 --store folder` (or `s3`), any length.
 
-Real runs through the command line (`dagster asset materialize` of descriptions, clips and labels) are disturbed at
-random: pool workers and whole runs are killed, finished files are cut short, the disk of the home fills up, connections
-to the bucket are cut, swallowed and delayed. Then the disturbances end and a person's next steps follow: `svta verify`,
-the same runs once more, `svta verify`. The drill passes when that last verify is clean and everything equals a home
-that nobody disturbed: the same clips under the same names with the same bytes, the same rows.
+Real runs through the command line (`dagster asset materialize` of descriptions, clips and labels of one category, the
+job `regenerate` over several) are disturbed at random from their first worker on: pool workers and whole runs are
+killed, finished files are cut short or deleted, the disk of the home fills up, connections to the bucket are cut,
+swallowed and delayed. After `--seconds` on the clock the disturbances end and a person's next steps follow:
+`svta verify`, the same runs once more, `svta verify`. The drill passes when that last verify is clean and everything
+equals a home that nobody disturbed: the same clips under the same names with the same bytes, the same rows.
 
 The small disk is a tmpfs in a mount namespace of this program's own where that is allowed (it needs root); elsewhere a
 limit on the size of files that workers may write stands for it. The report says which it was. The bucket is SeaweedFS
@@ -40,11 +41,12 @@ from tests.s3_server import s3_server
 from tests.toy_home import SVTA, DrillHome
 
 STAGES = "llm_descriptions,videos,labels"
-DISK_MB = 24  # of the tmpfs: forty clips, their tables, and little more
+DISK_MB = 12  # of the tmpfs, a category: twenty clips, their tables, and little more
 FULL_FOR_S = 1.5
 CUT_FILES = ("clips/", "answers/", "metadata/labels/", "metadata/clips/", "metadata/descriptions/")
 RUN_LIMIT_S = 900.0  # ends a drill that hangs
-HEALED = 0.3  # how often somebody looks after things between two runs
+HEALED = 0.3  # how often somebody looks after things behind a run that did not end well
+LOST_SHARE = 0.2  # of the finished files under clips/, when some are deleted
 MADE_WHEN = {"clips": ("provenance", "made_at", "seconds", "device_seconds")}  # columns that differ between equal runs
 WRITTEN_LIMIT = 2_000  # bytes of a file, where no tmpfs can be had
 
@@ -59,31 +61,37 @@ class Report:
     done: Counter[str] = field(default_factory=Counter)
     runs: Counter[str] = field(default_factory=Counter)
     problems_found: int = 0
+    disturbed_s: float = 0.0  # of the storm, when there was a run at work to disturb
     seconds: float = 0.0
 
     def text(self) -> str:
         """As one line of JSON."""
         facts = {**self.__dict__, "done": dict(sorted(self.done.items())), "runs": dict(sorted(self.runs.items()))}
-        return json.dumps({**facts, "seconds": round(self.seconds, 1)})
+        rounded = {"disturbed_s": round(self.disturbed_s, 1), "seconds": round(self.seconds, 1)}
+        return json.dumps({**facts, **rounded})
 
 
 class Chaos:
     """Disturbs one home while runs work in it."""
 
     def __init__(
-        self, home: DrillHome, store: MediaStore, report: Report, chance: random.Random, mounted: bool
+        self, home: DrillHome, store: MediaStore, report: Report, chance: random.Random, given: argparse.Namespace
     ) -> None:
-        self.home, self.store, self.report, self.chance, self.mounted = home, store, report, chance, mounted
-        self.stormy = True  # whether connections are disturbed
-        self.spent = 0.0  # seconds in which there were workers to disturb: what --seconds counts
-        self._acts = [self.kill_worker, self.kill_worker, self.cut_file, self.cut_file, self.kill_run]
+        self.home, self.store, self.report, self.chance, self.mounted = home, store, report, chance, given.mounted
+        self._ends = time.monotonic() + given.seconds
+        self._acts = [self.kill_worker, self.kill_worker, self.cut_file, self.cut_file, self.lose_files, self.kill_run]
         if store.local_path("x") is not None:
             self._acts += [self.fill_disk, self.fill_disk]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is disturbed any more."""
+        return time.monotonic() > self._ends
 
     def fate(self, number: int) -> Fate:
         """What happens to a connection to the bucket."""
         del number
-        if not self.stormy or self.chance.random() > 0.3:
+        if self.over or self.chance.random() > 0.3:
             return Fate()
         self.report.done["connection disturbed"] += 1
         return self.chance.choice(
@@ -91,24 +99,36 @@ class Chaos:
              Fate(cut_answer_after=self.chance.randrange(5_000))]
         )  # fmt: skip
 
-    def run(self, category: str, seconds: float) -> None:
-        """One run of a category, disturbed every second or so while its workers work, until it ends or is killed."""
-        process = self.home.start(STAGES, category)
-        began = time.monotonic()
+    def run(self, categories: list[str]) -> bool:
+        """One run, disturbed every second or so once it has workers, until it ends or is killed; whether it went well.
+
+        It is for one category, or for all that have descriptions.
+        """
+        process = self._start(categories)
+        began, at_work = time.monotonic(), False
         while process.poll() is None:
             if time.monotonic() - began > RUN_LIMIT_S:
                 process.kill()
-                raise AssertionError(f"a run of {category} did not end within {RUN_LIMIT_S:.0f} s")
-            if not _workers(process.pid) or self.spent >= seconds:
+                raise AssertionError(f"a run of {categories} did not end within {RUN_LIMIT_S:.0f} s")
+            at_work = at_work or bool(_workers(process.pid))
+            if not at_work or self.over:
                 time.sleep(0.25)
                 continue
             pause = self.chance.uniform(0.1, 1.5)
             time.sleep(pause)
-            self.spent += pause
+            self.report.disturbed_s += pause
             self.chance.choice(self._acts)(process)
         code = process.wait()
         self.report.runs["killed" if code == -signal.SIGKILL else "failed" if code else "ended well"] += 1
         _wait_for_orphans()
+        return code == 0
+
+    def _start(self, categories: list[str]) -> "subprocess.Popen[bytes]":
+        described = [one for one in categories if self.store.list(f"metadata/descriptions/{one}")]
+        if described and self.chance.random() < 0.5:
+            config = {"categories": described, "mode": "missing"}
+            return self.home.start_job("regenerate", {"regenerate_categories": config})
+        return self.home.start(STAGES, self.chance.choice(categories))
 
     def kill_worker(self, run: "subprocess.Popen[bytes]") -> None:
         """kill -9 of one of the pool's processes."""
@@ -135,6 +155,13 @@ class Chaos:
                 with suppress(FileNotFoundError):
                     os.truncate(path, len(data))
             self.report.done["file cut short"] += 1
+
+    def lose_files(self, run: "subprocess.Popen[bytes]") -> None:
+        """Delete some clips' videos, cards or both, as a person might by mistake."""
+        del run
+        keys = [item.key for item in self.store.list("clips")]
+        self.store.delete(key for key in keys if self.chance.random() < LOST_SHARE)
+        self.report.done["files deleted"] += bool(keys)
 
     def fill_disk(self, run: "subprocess.Popen[bytes]") -> None:
         """Leave no byte free for a moment."""
@@ -231,14 +258,12 @@ def drill(origin: DrillHome, given: argparse.Namespace, scratch: Path, report: R
     wanted = result(quiet.work)
     chance = random.Random(given.seed)
     with _place(given, origin, scratch) as (home, media):
-        chaos = Chaos(home, open_store(media), report, chance, given.mounted)
+        chaos = Chaos(home, open_store(media), report, chance, given)
         with _connections(chaos, home, media):
             began = time.monotonic()
-            while chaos.spent < given.seconds:
-                chaos.run(chance.choice(given.categories), given.seconds)
-                if chance.random() < HEALED:
+            while not chaos.over:
+                if chaos.run(given.categories) or chance.random() < HEALED:
                     _finished([SVTA, "verify"], home)
-            chaos.stormy = False
             settle(home, given.categories, report)
             report.seconds = time.monotonic() - began
         found = result(Workspace(Home(PROFILES["demo"], home.path, media)))
@@ -253,7 +278,7 @@ def _place(given: argparse.Namespace, origin: DrillHome, scratch: Path) -> Itera
         disk = scratch / "disk"
         disk.mkdir()
         if given.mounted:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)], check=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_disk_mb(given)}m", "tmpfs", str(disk)], check=True)
         home = origin.copy(disk / "home")
         shutil.move(home.path / "dagster", scratch / "dagster")
         home.settings = {"DAGSTER_HOME": str(scratch / "dagster")}
@@ -285,6 +310,10 @@ def _connections(chaos: Chaos, home: DrillHome, media: str) -> Iterator[None]:
         yield
 
 
+def _disk_mb(given: argparse.Namespace) -> int:
+    return DISK_MB * max(2, len(given.categories))
+
+
 def _may_mount() -> bool:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
@@ -296,7 +325,7 @@ def _may_mount() -> bool:
 def main() -> None:
     """Read the command line, move into a mount namespace where one is to be had, and report."""
     parser = argparse.ArgumentParser(description="Backfills while things break.")
-    parser.add_argument("--seconds", type=float, default=180.0, help="of runs at work that are disturbed")
+    parser.add_argument("--seconds", type=float, default=180.0, help="on the clock in which things break")
     parser.add_argument("--store", choices=["folder", "s3"], default="folder")
     parser.add_argument("--seed", type=int, default=0, help="of what is done; when it hits differs from run to run")
     parser.add_argument("--categories", nargs="+", default=["fighting", "falling"])
@@ -305,7 +334,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.store == "folder" and not given.mounted and _may_mount():
         os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv, "--mounted"])
-    disk = f"tmpfs of {DISK_MB} MB" if given.mounted else "limit on the size of files"
+    disk = f"tmpfs of {_disk_mb(given)} MB" if given.mounted else "limit on the size of files"
     report = Report(given.seed, given.store, disk if given.store == "folder" else "not filled")
     os.chdir(project_root())
     with tempfile.TemporaryDirectory() as folder:
