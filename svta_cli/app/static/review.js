@@ -3,7 +3,7 @@
 
 import {post} from "/static/app.js";
 
-const LOW = 4; // cards left when more are asked for
+const LOW = 6; // cards left when more are asked for
 const desk = document.getElementById("desk");
 const at = (id) => document.getElementById(id);
 const {queue, scope, category} = desk.dataset;

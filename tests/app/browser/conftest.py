@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from svta_assets.workspace import Workspace
 from tests.app.browser.homes import make_large_home, make_small_home
-from tests.app.browser.tabs import REVIEWER, Tab, opened
+from tests.app.browser.tabs import PATIENCE_MS, REVIEWER, Tab, opened
 from tests.app.live_app import serving
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -25,6 +25,7 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         pytest.skip(f"none of {', '.join(PROGRAMS)} is installed: on Debian `apt-get install chromium`")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
         browser.close()

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response, expect
 
 REVIEWER = "ann"
 SERIOUS = ("serious", "critical")
+PATIENCE_MS = 120_000  # what a page may take on a machine that does other work
 
 
 @dataclass
@@ -56,10 +57,18 @@ class Tab:
         ]
 
 
+def card_text(page: Page) -> str:
+    """The text of the card of a review queue, once there is one: between two batches the desk is empty."""
+    text = page.locator("#subject-text")
+    expect(text).not_to_be_empty()
+    return text.inner_text()
+
+
 @contextmanager
 def opened(browser: Browser, address: str, scheme: Literal["light", "dark"] = "light") -> Iterator[Tab]:
     """A tab of its own; raises AssertionError at the end where something went wrong in it."""
     context = browser.new_context(base_url=address, color_scheme=scheme, viewport={"width": 1280, "height": 860})
+    context.set_default_timeout(PATIENCE_MS)
     tab = Tab(context.new_page())
     tab.listen()
     try:

@@ -16,7 +16,6 @@ from tests.app.browser.tabs import opened
 from tests.toy_home import SVTA, DrillHome, interrupt
 
 START_S = 150.0
-SLOW_MS = 60_000  # the UI asks a process that loads the definitions first
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +59,12 @@ def test_an_assets_page_renders_markdown_and_figures(chromium: Browser, dagster_
         page = tab.page
         page.goto("/assets/raw_texts?view=events")
         row = page.locator("tr", has_text="Figure 4")
-        row.get_by_text("Show Markdown").click(timeout=SLOW_MS)
+        row.get_by_text("Show Markdown").click()
         figure = page.get_by_role("dialog").locator("img")
-        expect(figure).to_be_visible(timeout=SLOW_MS)
+        expect(figure).to_be_visible()
         page.wait_for_function(
             "() => [...document.querySelectorAll('[role=dialog] img')].some(one => one.naturalWidth > 100)"
         )
         page.keyboard.press("Escape")
         page.goto("/asset-groups")
-        expect(page.get_by_text("checkpoints", exact=True).first).to_be_visible(timeout=SLOW_MS)
+        expect(page.get_by_text("checkpoints", exact=True).first).to_be_visible()

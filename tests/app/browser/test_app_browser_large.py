@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from svta_assets.workspace import Workspace
 from tests.app.browser.homes import CLIPS
-from tests.app.browser.tabs import REVIEWER, Tab, opened
+from tests.app.browser.tabs import REVIEWER, Tab, card_text, opened
 from tests.app.live_app import serving
 
 MOST_ELEMENTS = 2_500  # a page of the gallery has 60 clips; browsers are slow from tens of thousands
@@ -43,7 +43,7 @@ def test_a_queue_of_10000_is_worked_through_key_by_key(large: Tab, large_home: W
     page = large.open("/review/descriptions")
     text = page.locator("#subject-text")
     for _ in range(15):  # more than one batch of cards
-        before = text.inner_text()
+        before = card_text(page)
         page.keyboard.press("k")
         expect(text).not_to_have_text(before)
     expect(page.locator("#said")).to_contain_text("(15 in this session)")

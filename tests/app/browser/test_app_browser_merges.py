@@ -10,8 +10,6 @@ from tests.app.browser.tabs import REVIEWER, opened
 from tests.app.live_app import serving
 from tests.app.merge_home import name_categories
 
-SLOW_MS = 120_000
-
 
 def _said(page: Page, work: Workspace, count: int) -> list[tuple[str, ...]]:
     """(verdict, into, by) of what is on record, once there are so many."""
@@ -31,7 +29,8 @@ def test_categories_are_judged_with_the_keyboard_applied_and_approved(
     with serving(work, REVIEWER) as address, opened(chromium, address) as tab:
         page = tab.open("/review/merges")
         heading = page.locator("#subject-heading")
-        expect(page.locator("#subject-sides section")).to_have_count(2)
+        sides = page.locator("#subject-sides section")
+        expect(sides).to_have_count(2)
         expect(page.get_by_role("button", name="Apply agreed merges")).to_be_disabled()
         assert not tab.violations()
         merged = heading.inner_text()
@@ -39,18 +38,18 @@ def test_categories_are_judged_with_the_keyboard_applied_and_approved(
         page.keyboard.type("one thing")
         page.keyboard.press("Enter")
         expect(heading).not_to_have_text(merged)
+        expect(sides).to_have_count(2)
         kept = heading.inner_text()
         page.keyboard.press("a")
         expect(heading).not_to_have_text(kept)
         assert _said(page, work, 2) == [("merge", "one thing", REVIEWER), ("apart", None, REVIEWER)]
         page = tab.open("/review/merges")
         expect(page.get_by_role("listitem").filter(has_text="as one thing")).to_be_visible()
-        page.set_default_timeout(SLOW_MS)  # measuring the new version begins with imports that take seconds
         page.get_by_role("button", name="Apply agreed merges").click()
-        expect(page.get_by_text("No merge is agreed on")).to_be_visible(timeout=SLOW_MS)
+        expect(page.get_by_text("No merge is agreed on")).to_be_visible()
         expect(page.get_by_text("not approved by people")).to_be_visible()
         page.get_by_role("button", name="Approve this version").click()
-        expect(page.get_by_text("approved", exact=True)).to_be_visible(timeout=SLOW_MS)
+        expect(page.get_by_text("approved", exact=True)).to_be_visible()
         assert not tab.violations()
     now = versions.current(Workspace(work.home))
     assert now.height == before.height - 1
