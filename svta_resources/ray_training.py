@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from svta_resources.errors import SvtaError
 from svta_resources.gpu import WAIT_VARIABLE, wait_s
 from svta_resources.video.pool import PoolError
-from svta_resources.video.ray_cluster import Cluster, joined, settings_to_share
+from svta_resources.video.ray_cluster import Cluster, Head, joined, settings_to_share
 from svta_resources.video.ray_pool import reason
 from svta_resources.video.shared_store import shared
 
@@ -50,6 +50,7 @@ class RayRanks:
 
     def __init__(self, ray: Any, cluster: Cluster, store_url: str) -> None:
         self._ray, self._cluster, self._store_url = ray, cluster, store_url
+        self._head = Head(ray, cluster.address)
         self._resource = "GPU" if cluster.device == "cuda" else "CPU"
 
     def there(self) -> int:
@@ -61,13 +62,13 @@ class RayRanks:
         """Start the processes of a job for the time of the block.
 
         Raises:
-            PoolError: the cluster does not give as many devices.
+            PoolError: the cluster does not give as many devices, or its head is lost.
             SvtaError: a node lacks the store, the weights or the card, or is lost.
         """
-        with ExitStack() as stack:
+        with self._head.needed(), ExitStack() as stack:
             check = stack.enter_context(shared(_nothing, self._store_url))
             group = stack.enter_context(self._reserved(job.how.processes, say))
-            team = _Team(self._ray, self._cluster, group, job.how.processes)
+            team = _Team(self._ray, self._cluster, self._head, group, job.how.processes)
             stack.callback(team.end)
             team.begin(job, check, self._store_url)
             say(f"{job.how.processes} processes on {self._resource}s of {team.nodes()}")
@@ -86,8 +87,9 @@ class RayRanks:
                 self._wait_for(group, count)
             yield group
         finally:
-            with suppress(Exception):  # the cluster is gone
-                remove_placement_group(group)
+            if not self._head.lost:
+                with suppress(Exception):  # the cluster is gone
+                    remove_placement_group(group)
 
     def _wait_for(self, group: Any, count: int) -> None:
         patience_s = wait_s()
@@ -106,12 +108,12 @@ class _Team:
 
     others_speak_s = OTHERS_SPEAK_S
 
-    def __init__(self, ray: Any, cluster: Cluster, group: Any, count: int) -> None:
+    def __init__(self, ray: Any, cluster: Cluster, head: Head, group: Any, count: int) -> None:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         from svta_resources.ray_rank import GROUPS, RankActor
 
-        self._ray, self._cluster = ray, cluster
+        self._ray, self._cluster, self._head = ray, cluster, head
         strategy = PlacementGroupSchedulingStrategy(placement_group=group)
         gpus = 1 if cluster.device == "cuda" else 0
         made = ray.remote(
@@ -149,6 +151,7 @@ class _Team:
     def hear(self, timeout_s: float | None = None) -> tuple[int, Any] | None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self._asked:
+            self._head.check()
             left = LOOK_EVERY_S if deadline is None else max(0.0, min(LOOK_EVERY_S, deadline - time.monotonic()))
             ended, _ = self._ray.wait(list(self._asked), num_returns=1, timeout=left)
             if ended:

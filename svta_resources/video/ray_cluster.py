@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from svta_resources.video.pool import PoolError
 
 ADDRESS_VARIABLE = "SVTA_RAY_ADDRESS"
 REACH_S = 5.0
+LOOK_EVERY_S = 5.0
+HEAD_LOST_S = 30.0  # Ray ends a process whose head is gone for 60 s: without a word that Dagster could keep
 CLIENT = "ray://"
 _HOW = (
     f"Set {ADDRESS_VARIABLE} to host:port of the head (`ray start --head --port=6379` says it), to ray://host:10001 "
@@ -78,6 +81,51 @@ def joined(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
+class Head:
+    """The head of the cluster that this process has joined: its loss becomes an error that says what to do.
+
+    `lost`: it is; whatever asks it then waits until Ray ends the process.
+    """
+
+    def __init__(self, ray: Any, address: str) -> None:
+        """`address` is for people. Ray's client finds out by itself that its server is lost; nobody else does."""
+        self._address = address
+        self._asked = "" if ray.util.client.ray.is_connected() else str(ray.get_runtime_context().gcs_address)
+        self._answered = self._looked = time.monotonic()
+        self.lost = False
+
+    def check(self) -> None:
+        """Ask from time to time whether it still answers. Raises PoolError once it has not for HEAD_LOST_S."""
+        now = time.monotonic()
+        if not self._asked or now - self._looked < LOOK_EVERY_S:
+            return
+        self._looked = now
+        try:
+            _reach(self._asked)
+        except OSError as error:
+            if now - self._answered >= HEAD_LOST_S:
+                raise self._loss(f"nothing has answered at {self._asked} for {now - self._answered:.0f} s") from error
+        else:
+            self._answered = now
+
+    @contextmanager
+    def needed(self) -> Iterator[None]:
+        """For a block that uses the cluster: raises PoolError in place of what Ray's client says about its server."""
+        try:
+            yield
+        except ConnectionError as error:
+            if self._asked:
+                raise
+            raise self._loss(str(error)) from error
+
+    def _loss(self, why: str) -> PoolError:
+        self.lost = True
+        return PoolError(
+            f"The head of the Ray cluster at {self._address} is lost ({why.rstrip('.')}). What is finished is kept: "
+            "start the cluster again, then the run."
+        )
+
+
 def checked_address(address: str, environ: Mapping[str, str] | None = None) -> str:
     """Return the address to join, after asking whether anybody listens there: Ray itself would try for minutes."""
     environ = os.environ if environ is None else environ
@@ -86,14 +134,21 @@ def checked_address(address: str, environ: Mapping[str, str] | None = None) -> s
         given = environ.get("RAY_ADDRESS") or "auto"  # as Ray reads it, but never its "local", which starts a cluster
     if given == "auto":
         return given
-    host, _, port = given.removeprefix(CLIENT).partition("/")[0].rpartition(":")
+    place = given.removeprefix(CLIENT).partition("/")[0]
+    host, _, port = place.rpartition(":")
     if not host or not port.isdigit() or "//" in host:
         raise PoolError(f"{address!r} is no address of a Ray cluster. {_HOW}")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+        _reach(place)
     except OSError as error:
         raise PoolError(f"Nothing answers at {given}, where the Ray cluster should be ({error}). {_HOW}") from error
     return given
+
+
+def _reach(place: str) -> None:
+    """Connect to `host:port` and leave. Raises OSError."""
+    host, _, port = place.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
 
 
 @contextmanager

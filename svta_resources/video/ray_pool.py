@@ -19,7 +19,7 @@ from typing import Any, Self
 from svta_resources.gpu import WAIT_VARIABLE, wait_s
 from svta_resources.video import worker as protocol
 from svta_resources.video.pool import MAX_RETRIES, MAX_START_FAILURES, Done, MakeWorker, PoolError, packed
-from svta_resources.video.ray_cluster import Cluster, joined
+from svta_resources.video.ray_cluster import Cluster, Head, joined
 
 LOOK_EVERY_S = 1.0
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class RayPool:
         self._recipe, self._cluster, self._wanted = packed(make_worker), cluster, workers
         self._stack = ExitStack()
         self._ray: Any = None
+        self._head: Head
         self._workers: list[_Worker] = []
         self._lost_jobs: list[_Job] = []
         self._source: Iterator[Any] = iter(())
@@ -69,6 +70,7 @@ class RayPool:
 
     def __enter__(self) -> Self:
         self._ray = self._stack.enter_context(joined(self._cluster.address))
+        self._head = Head(self._ray, self._cluster.address)
         return self
 
     def __exit__(
@@ -94,18 +96,21 @@ class RayPool:
         """Yield every job as it completes.
 
         Raises:
-            PoolError: a worker cannot be built, workers die before they are ready, or the cluster has none to give.
+            PoolError: a worker cannot be built, workers die before they are ready, the cluster has none to give, or
+                its head is lost.
         """
         if self._ray is None:
             raise PoolError("The pool is closed. Use it inside `with open_pool(...) as pool:`.")
         self._source, self._ahead, self._lost_jobs = iter(jobs), [], []
         self._idle_since = time.monotonic()
-        self._grow()
         finished = False
         try:
-            while self._has_more():
-                self._hand_out()
-                yield from self._collect()
+            with self._head.needed():
+                self._grow()
+                while self._has_more():
+                    self._hand_out()
+                    yield from self._collect()
+                    self._head.check()
             finished = True
         finally:
             if not finished:

@@ -1,23 +1,27 @@
 """What the tests of trainings over several nodes look at, done in a process that can reach the cluster; prints JSON.
 
-Started inside of the cluster's network namespace: `python tests/video/ray_training_scenarios.py ADDRESS FOLDER`, where
-the folder holds `home`, a store with a release that every node sees, and `private`, another that only some see.
+Started inside of the cluster's network namespace: `python tests/video/ray_training_scenarios.py ADDRESS FOLDER LOOK...`,
+where the folder holds `home`, a store with a release that every node sees, and `private`, another that only some see.
 """
 
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from svta_models.execution import Execution, TrainResult
+from ray_head_lost import GRACE_S, kill
+
+from svta_models.execution import EpochReport, Execution, TrainResult
 from svta_models.media_store import open_store
 from svta_models.recipe import AnyRecipe
 from svta_models.release import Release, resolve
 from svta_models.training import train
 from svta_resources.errors import SvtaError
 from svta_resources.ray_training import ray_ranks, training_settings
+from svta_resources.video import ray_cluster
 from svta_resources.video.ray_cluster import Cluster
 from tests.models.tiny_clip import quick
 
@@ -25,19 +29,28 @@ METHOD, PREFIX = "clip4clip-tightTransf", "checkpoints/x"  # its dropout is draw
 STATES = f"{PREFIX}/.training/y"
 
 
-def recipe(**changed: object) -> AnyRecipe:
-    return quick("paper", epochs=3, **changed)
+def recipe(epochs: int = 3) -> AnyRecipe:
+    return quick("paper", epochs=epochs)
 
 
-def trained(cluster: Cluster, home: Path, how: Execution, say: list[str], prefix: str = PREFIX) -> TrainResult:
+def trained(
+    cluster: Cluster,
+    home: Path,
+    how: Execution,
+    say: list[str],
+    prefix: str = PREFIX,
+    epochs: int = 3,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> TrainResult:
     store = open_store(home)
     with ray_ranks(cluster, str(home)) as ranks:
         return train(
             Release(store, resolve(store)),
             store,
             prefix,
-            recipe(),
+            recipe(epochs),
             method=METHOD,
+            on_epoch=on_epoch,
             how=how,
             say=say.append,
             start=ranks.start,
@@ -78,9 +91,27 @@ def refusal(cluster: Cluster, home: Path, how: Execution, say: list[str]) -> str
     return ""
 
 
+def without_head(cluster: Cluster, folder: Path) -> str:
+    """What a training says whose cluster loses its head after the first epoch; the last look at a cluster."""
+    ray_cluster.LOOK_EVERY_S, ray_cluster.HEAD_LOST_S = 1.0, GRACE_S
+
+    def lose(report: EpochReport) -> None:
+        if report.epoch == 1:
+            kill("gcs_server")
+
+    try:
+        trained(cluster, folder / "home", Execution(processes=2), [], "checkpoints/z", epochs=100_000, on_epoch=lose)
+    except SvtaError as error:
+        return str(error)
+    return ""
+
+
+LOOKS = {look.__name__: look for look in (undisturbed, refusals, through_the_client, without_head)}
+
+
 def main() -> None:
     cluster, folder = Cluster(sys.argv[1], "cpu", training_settings()), Path(sys.argv[2])
-    print(json.dumps({look.__name__: look(cluster, folder) for look in (undisturbed, refusals, through_the_client)}))
+    print(json.dumps({name: LOOKS[name](cluster, folder) for name in sys.argv[3:]}))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from svta_resources.profiles import project_root
 from svta_resources.video.pool import MAX_RETRIES
 from tests.toy_home import DrillHome
 
-SCENARIOS = Path(__file__).with_name("ray_pool_scenarios.py")
+SCENARIOS, HEAD_LOST = (Path(__file__).with_name(f"{name}.py") for name in ("ray_pool_scenarios", "ray_head_lost"))
 CATEGORY = "fighting"
 GENERATOR = "procedural?height=240&width=416&frames=49"  # half a second a clip: long enough to be lost in one
 CLIPS, BEFORE = 16, 4  # all, and those that are made when the node is lost
@@ -35,10 +35,13 @@ def nodes() -> Iterator[RayNodes]:
 @pytest.fixture(scope="module")
 def seen(nodes: RayNodes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a process that uses the pool has seen (ray_pool_scenarios)."""
-    folder = tmp_path_factory.mktemp("scenarios")
+    return told(nodes, SCENARIOS, tmp_path_factory.mktemp("scenarios"))
+
+
+def told(nodes: RayNodes, script: Path, folder: Path) -> dict[str, Any]:
+    """The JSON that a script prints which is run inside of the cluster's network."""
     environment = {**nodes.environment, "PYTHONPATH": str(project_root())}
-    command = [sys.executable, str(SCENARIOS), nodes.address, str(folder)]
-    done = nodes.namespace.run(command, environment, 400)
+    done = nodes.namespace.run([sys.executable, str(script), nodes.address, str(folder)], environment, 400)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -158,3 +161,13 @@ def every_clip_is_there_once(home: DrillHome, pairs: list[str]) -> None:
     for uri, sha in clips.select("uri", "sha256").iter_rows():
         card = home.path / Path(uri).with_suffix(".json")
         assert json.loads(card.read_text())["sha256"] == sha == sha256_hex((home.path / uri).read_bytes())
+
+
+def test_a_lost_head_ends_a_run_with_one_sentence_and_the_process_lives_on(nodes: RayNodes, tmp_path: Path) -> None:
+    """Last in this file: the cluster is gone afterwards. Left to itself, Ray would end the process without a word."""
+    seen = told(nodes, HEAD_LOST, tmp_path)
+    for way, address in (("client", "ray://127.0.0.1:10001"), ("node", nodes.address)):
+        assert seen[way]["made"] >= seen[way]["before"]
+        assert f"The head of the Ray cluster at {address} is lost" in seen[way]["said"]
+        assert "start the cluster again, then the run" in seen[way]["said"]
+    assert "nothing has answered" in seen["node"]["said"]

@@ -65,8 +65,14 @@ def on_one_machine(folder: Path, settings: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def seen(nodes: RayNodes, folder: Path, settings: dict[str, str]) -> dict[str, Any]:
+    return told(nodes, folder, settings, "undisturbed", "refusals", "through_the_client")
+
+
+def told(nodes: RayNodes, folder: Path, settings: dict[str, str], *looks: str) -> dict[str, Any]:
+    """What a process that uses the cluster has seen (ray_training_scenarios)."""
     environment = {**nodes.environment, **settings, "PYTHONPATH": str(project_root())}
-    done = nodes.namespace.run([sys.executable, str(SCENARIOS), nodes.address, str(folder)], environment, 400)
+    command = [sys.executable, str(SCENARIOS), nodes.address, str(folder), *looks]
+    done = nodes.namespace.run(command, environment, 400)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -162,3 +168,9 @@ def test_a_lost_run_and_a_lost_process_change_nothing_of_the_weights(
     assert "going on after step" in third.said()
     assert home.work.catalog.read("checkpoints", MODEL)["checkpoint_id"].to_list() == [on_one_machine]
     assert third.newest_state() == 0, "nothing is left of a training that has ended"
+
+
+def test_a_lost_head_ends_a_training_with_one_sentence(nodes: RayNodes, folder: Path, settings: dict[str, str]) -> None:
+    """Last in this file: the cluster is gone afterwards."""
+    said = told(nodes, folder, settings, "without_head")["without_head"]
+    assert f"The head of the Ray cluster at {nodes.address} is lost (nothing has answered at " in said
