@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from svta_assets.splits.release import write_splits_and_release
 from svta_assets.workspace import Workspace
 from svta_cli.app.server import make_app
+from svta_cli.app.site import cache_folder
 from tests.stages.toy_category import CATEGORY, ToyCategory
 
 ORIGIN = "http://127.0.0.1:8050"
@@ -69,9 +70,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> ToyCategory:
 
 @pytest.fixture
 def released(shown: ToyCategory, tmp_path: Path) -> ToyCategory:
-    """A copy of it, to change."""
+    """A copy of it, to change; without pictures that other tests have looked at."""
     shutil.copytree(shown.work.home.path, tmp_path / "home")
-    return ToyCategory(tmp_path / "home", CAPTIONS)
+    toy = ToyCategory(tmp_path / "home", CAPTIONS)
+    shutil.rmtree(cache_folder(toy.work), ignore_errors=True)
+    return toy
 
 
 @pytest.fixture(scope="session")

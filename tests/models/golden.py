@@ -64,6 +64,9 @@ class Golden:
         return {name[len(prefix) :]: self.arrays[name] for name in self.arrays if name.startswith(prefix)}
 
 
+NOISE = 1e-5  # norm of what rounding does to a tensor that nothing else changes
+
+
 @cache
 def golden(name: str) -> Golden:
     torch.set_num_threads(1)
@@ -77,9 +80,16 @@ def rows_of(batch: Batch, rows: Any) -> Batch:
 
 
 def assert_norms_equal(measured: dict[str, float], expected: dict[str, float | None]) -> None:
+    """Each norm within a thousandth; no gradient reaches a key bias, so of those both sides hold rounding errors only.
+
+    (Softmax ignores what is added to all scores of a query. Adam scales the errors up; they differ between processors.)
+    """
+    keys = {name for name in expected if name.endswith(("key.bias", "k_proj.bias"))}
     wrong = {
         name: (measured.get(name), norm)
         for name, norm in expected.items()
-        if norm is not None and not abs(measured.get(name, np.inf) - norm) <= 1e-3 * norm + 1e-6
+        if norm is not None
+        and not abs(measured.get(name, np.inf) - norm) <= (NOISE if name in keys else 1e-3 * norm + 1e-6)
     }
     assert wrong == {}
+    assert not keys or max(norm for norm in expected.values() if norm is not None) > 100 * NOISE
