@@ -34,8 +34,8 @@ class VisionTransformer(nn.Module):
         patches_BPW = self.conv1(image_BCHW).flatten(2).transpose(1, 2)
         class_B1W = self.class_embedding.to(patches_BPW.dtype).expand(len(image_BCHW), 1, -1)
         x_BPW = torch.cat([class_B1W, patches_BPW], dim=1) + self.positional_embedding
-        x_BPW = self.transformer(self.ln_pre(x_BPW))
-        image_BD: Tensor = self.ln_post(x_BPW[:, 0]) @ self.proj
+        class_BW = self.transformer.forward_one(self.ln_pre(x_BPW))
+        image_BD: Tensor = self.ln_post(class_BW) @ self.proj
         return image_BD
 
 
@@ -76,16 +76,24 @@ class Clip(nn.Module):
 
         Raises ValueError for captions longer than the context.
         """
+        return self._text_out(self.transformer(self._embedded(input_ids_BL), causal=True))
+
+    def encode_text(self, input_ids_BL: Tensor) -> Tensor:
+        """Token ids to the caption feature (B, D): the position of the largest id, which is the end token.
+
+        The tower is causal, so what follows the last end token of the batch is left out. Raises ValueError as above.
+        """
+        x_BLW, end_B = self._embedded(input_ids_BL), input_ids_BL.argmax(dim=1)
+        return self._text_out(self.transformer.forward_one(x_BLW[:, : int(end_B.max()) + 1], at_B=end_B))
+
+    def _embedded(self, input_ids_BL: Tensor) -> Tensor:
         length = input_ids_BL.shape[1]
         if length > self.config.context:
             raise ValueError(f"captions of {length} tokens, but this model's context is {self.config.context}")
-        x_BLW = self.token_embedding(input_ids_BL) + self.positional_embedding[:length]
-        tokens_BLD: Tensor = self.ln_final(self.transformer(x_BLW, causal=True)) @ self.text_projection
-        return tokens_BLD
+        return torch.add(self.token_embedding(input_ids_BL), self.positional_embedding[:length])
 
-    def encode_text(self, input_ids_BL: Tensor) -> Tensor:
-        """Token ids to the caption feature (B, D): the position of the largest id, which is the end token."""
-        return at_end_token(self.encode_text_tokens(input_ids_BL), input_ids_BL)
+    def _text_out(self, x: Tensor) -> Tensor:
+        return torch.matmul(self.ln_final(x), self.text_projection)
 
 
 def at_end_token(tokens_BLD: Tensor, input_ids_BL: Tensor) -> Tensor:

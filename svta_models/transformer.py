@@ -46,8 +46,18 @@ class Attention(nn.Module):
         out_BLW: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(batch, length, heads * part))
         return out_BLW
 
+    def attend_one(self, asking_BW: Tensor, x_BLW: Tensor, bias_BL: Tensor | None) -> Tensor:
+        """What one token of each sequence attends to, (B, W); queries of the others are not computed."""
+        batch, length, width = x_BLW.shape
+        part = width // self.heads
+        weight, bias = self.in_proj_weight, self.in_proj_bias
+        query = F.linear(asking_BW, weight[:width], bias[:width]).view(batch, self.heads, 1, part)
+        fused = F.linear(x_BLW, weight[width:], bias[width:]).view(batch, length, 2, self.heads, part)
+        key, value = fused.permute(2, 0, 3, 1, 4)
+        return self.mix(query, key, value, False, bias_BL)[:, 0]
+
     def attend_first(self, x_BLW: Tensor, bias_BL: Tensor) -> Tensor:
-        """What token 0 attends to, (B, W), without projecting the other tokens: equal to rounding, far cheaper.
+        """`attend_one` for token 0, without projecting the other tokens: for many pairs of few tokens, in float32.
 
         The key projection is applied to the one query instead of to L keys (its bias adds the same to all scores and
         drops out), and the value projection to the weighted mean instead of to L values. H heads of d channels.
@@ -82,8 +92,8 @@ class Mlp(nn.Module):
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """x * sigmoid(1.702 x)."""
-    return x * torch.sigmoid(1.702 * x)
+    """x * sigmoid(1.702 x), by SiLU(x) = x * sigmoid(x): one pass over memory, forward and backward, instead of two."""
+    return F.silu(1.702 * x) / 1.702
 
 
 class ResidualAttentionBlock(nn.Module):
@@ -116,8 +126,21 @@ class ResidualAttentionBlock(nn.Module):
     def forward(self, x_BLW: Tensor, causal: bool = False, bias_BL: Tensor | None = None) -> Tensor:
         return self.finish(x_BLW, self.attn(self.ln_1(x_BLW), causal, bias_BL))
 
+    def forward_one(self, x_BLW: Tensor, at_B: Tensor | None = None, bias_BL: Tensor | None = None) -> Tensor:
+        """The block's output at one token of each sequence, (B, W): the others are only attended to.
+
+        at_B: which one, and only it and those before it are seen, as by a causal tower; None = the first, which sees
+        all.
+        """
+        normed_BLW = self.ln_1(x_BLW)
+        if at_B is None:
+            return self.finish(x_BLW[:, 0], self.attn.attend_one(normed_BLW[:, 0], normed_BLW, bias_BL))
+        rows_B, places_L = torch.arange(len(at_B), device=at_B.device), torch.arange(x_BLW.shape[1], device=at_B.device)
+        bias_BL = (places_L > at_B[:, None]).float() * PADDED
+        return self.finish(x_BLW[rows_B, at_B], self.attn.attend_one(normed_BLW[rows_B, at_B], normed_BLW, bias_BL))
+
     def forward_first(self, x_BLW: Tensor, bias_BL: Tensor) -> Tensor:
-        """The block's output at token 0 alone, (B, W): the other tokens are only attended to."""
+        """The block's output at token 0 by `Attention.attend_first`, (B, W)."""
         return self.finish(x_BLW[:, 0], self.attn.attend_first(self.ln_1(x_BLW), bias_BL))
 
 
@@ -142,6 +165,16 @@ class Transformer(nn.Module):
         for block in self.resblocks:
             x_BLW = block(x_BLW, causal, bias_BL)
         return x_BLW
+
+    def forward_one(self, x_BLW: Tensor, at_B: Tensor | None = None, bias_BL: Tensor | None = None) -> Tensor:
+        """The same at one token of each sequence, (B, W): `ResidualAttentionBlock.forward_one` says which.
+
+        Nothing reads the last block's output at the others, so it is not computed; equal to rounding.
+        """
+        *before, last = self.blocks
+        for block in before:
+            x_BLW = block(x_BLW, at_B is not None, bias_BL)
+        return last.forward_one(x_BLW, at_B, bias_BL)
 
 
 def key_bias(mask_BL: Tensor) -> Tensor:

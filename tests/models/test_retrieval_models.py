@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from svta_models.clip import at_end_token
 from svta_models.errors import SvtaError
 from svta_models.evaluation import encode_split, similarity_of
 from svta_models.published import load_published
@@ -41,6 +42,20 @@ def test_x_clip_reads_its_padded_frames_and_words_as_published():
     torch.testing.assert_close(after[:, full], before[:, full])
     assert ((after - before)[:, ~full].abs() > 1e-3).any()
     torch.testing.assert_close(model.similarity(ids, mask * 0, frames, frame_mask), before)
+
+
+@torch.no_grad()
+def test_tokens_that_nothing_reads_are_not_computed_and_change_nothing():
+    clip, (ids, _, frames, _) = golden("clip4clip_meanP").model().clip, golden("clip4clip_meanP").batch
+    every = at_end_token(clip.encode_text_tokens(ids), ids)
+    torch.testing.assert_close(clip.encode_text(ids), every, rtol=1e-5, atol=1e-5)
+    later = torch.arange(ids.shape[1]) > ids.argmax(dim=1, keepdim=True)
+    torch.testing.assert_close(clip.encode_text(torch.where(later, 1, ids)), every, rtol=1e-5, atol=1e-5)
+    tower, images = clip.visual, frames.flatten(0, 1)
+    patches = tower.conv1(images).flatten(2).transpose(1, 2)
+    x = torch.cat([tower.class_embedding.expand(len(images), 1, -1), patches], dim=1) + tower.positional_embedding
+    first = tower.transformer(tower.ln_pre(x))[:, 0]
+    torch.testing.assert_close(tower(images), tower.ln_post(first) @ tower.proj, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("cells", [1, 700, 40_000, None])
