@@ -34,7 +34,7 @@ class VisionTransformer(nn.Module):
         patches_BPW = self.conv1(image_BCHW).flatten(2).transpose(1, 2)
         class_B1W = self.class_embedding.to(patches_BPW.dtype).expand(len(image_BCHW), 1, -1)
         x_BPW = torch.cat([class_B1W, patches_BPW], dim=1) + self.positional_embedding
-        class_BW = self.transformer.forward_one(self.ln_pre(x_BPW))
+        class_BW = self.transformer.first_token(self.ln_pre(x_BPW))
         image_BD: Tensor = self.ln_post(class_BW) @ self.proj
         return image_BD
 
@@ -84,7 +84,7 @@ class Clip(nn.Module):
         The tower is causal, so what follows the last end token of the batch is left out. Raises ValueError as above.
         """
         x_BLW, end_B = self._embedded(input_ids_BL), input_ids_BL.argmax(dim=1)
-        return self._text_out(self.transformer.forward_one(x_BLW[:, : int(end_B.max()) + 1], at_B=end_B))
+        return self._text_out(self.transformer.token_at(x_BLW[:, : int(end_B.max()) + 1], end_B))
 
     def _embedded(self, input_ids_BL: Tensor) -> Tensor:
         length = input_ids_BL.shape[1]

@@ -114,7 +114,7 @@ class _Cross(nn.Module):
         """Token 0 of every pair (N * M, D), each pair computed alone."""
         first_N1D, rest_MTD = self._placed(text_ND, frames_MTD)
         x_PSD = F.dropout(_pair(first_N1D, rest_MTD), self.dropout, self.training)
-        return self.transformer.forward_one(x_PSD, bias_BL=_pair_bias(mask_MT, len(text_ND)))
+        return self.transformer.first_token(x_PSD, bias_BL=_pair_bias(mask_MT, len(text_ND)))
 
     def pairs_shared(self, text_ND: Tensor, frames_MTD: Tensor, mask_MT: Tensor) -> Tensor:
         """The same without what pairs have in common: see `Clip4ClipTight`."""

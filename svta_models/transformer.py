@@ -126,18 +126,11 @@ class ResidualAttentionBlock(nn.Module):
     def forward(self, x_BLW: Tensor, causal: bool = False, bias_BL: Tensor | None = None) -> Tensor:
         return self.finish(x_BLW, self.attn(self.ln_1(x_BLW), causal, bias_BL))
 
-    def forward_one(self, x_BLW: Tensor, at_B: Tensor | None = None, bias_BL: Tensor | None = None) -> Tensor:
-        """The block's output at one token of each sequence, (B, W): the others are only attended to.
-
-        at_B: which one, and only it and those before it are seen, as by a causal tower; None = the first, which sees
-        all.
-        """
-        normed_BLW = self.ln_1(x_BLW)
-        if at_B is None:
-            return self.finish(x_BLW[:, 0], self.attn.attend_one(normed_BLW[:, 0], normed_BLW, bias_BL))
-        rows_B, places_L = torch.arange(len(at_B), device=at_B.device), torch.arange(x_BLW.shape[1], device=at_B.device)
-        bias_BL = (places_L > at_B[:, None]).float() * PADDED
-        return self.finish(x_BLW[rows_B, at_B], self.attn.attend_one(normed_BLW[rows_B, at_B], normed_BLW, bias_BL))
+    def forward_one(self, x_BLW: Tensor, at_B: Tensor, bias_BL: Tensor | None) -> Tensor:
+        """The block's output at token `at_B` of each sequence, (B, W): the others are only attended to."""
+        rows_B, normed_BLW = torch.arange(len(at_B), device=at_B.device), self.ln_1(x_BLW)
+        mixed_BW = self.attn.attend_one(normed_BLW[rows_B, at_B], normed_BLW, bias_BL)
+        return self.finish(x_BLW[rows_B, at_B], mixed_BW)
 
     def forward_first(self, x_BLW: Tensor, bias_BL: Tensor) -> Tensor:
         """The block's output at token 0 by `Attention.attend_first`, (B, W)."""
@@ -166,15 +159,23 @@ class Transformer(nn.Module):
             x_BLW = block(x_BLW, causal, bias_BL)
         return x_BLW
 
-    def forward_one(self, x_BLW: Tensor, at_B: Tensor | None = None, bias_BL: Tensor | None = None) -> Tensor:
-        """The same at one token of each sequence, (B, W): `ResidualAttentionBlock.forward_one` says which.
+    def first_token(self, x_BLW: Tensor, bias_BL: Tensor | None = None) -> Tensor:
+        """The output at the first token of each sequence, (B, W), the same to rounding.
 
-        Nothing reads the last block's output at the others, so it is not computed; equal to rounding.
+        Where nothing reads the last block's output at the others, it need not be computed.
         """
         *before, last = self.blocks
         for block in before:
-            x_BLW = block(x_BLW, at_B is not None, bias_BL)
-        return last.forward_one(x_BLW, at_B, bias_BL)
+            x_BLW = block(x_BLW, bias_BL=bias_BL)
+        return last.forward_one(x_BLW, torch.zeros(len(x_BLW), dtype=torch.long, device=x_BLW.device), bias_BL)
+
+    def token_at(self, x_BLW: Tensor, at_B: Tensor) -> Tensor:
+        """Likewise the causal output at one token of each sequence, (B, W)."""
+        *before, last = self.blocks
+        for block in before:
+            x_BLW = block(x_BLW, causal=True)
+        later_BL = torch.arange(x_BLW.shape[1], device=at_B.device) > at_B[:, None]
+        return last.forward_one(x_BLW, at_B, later_BL.float() * PADDED)
 
 
 def key_bias(mask_BL: Tensor) -> Tensor:
