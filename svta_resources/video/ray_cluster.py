@@ -17,7 +17,8 @@ from svta_resources.video.pool import PoolError
 ADDRESS_VARIABLE = "SVTA_RAY_ADDRESS"
 REACH_S = 5.0
 LOOK_EVERY_S = 5.0
-HEAD_LOST_S = 30.0  # Ray ends a process whose head is gone for 60 s: without a word that Dagster could keep
+# Ray ends a process whose head is gone for 60 s, without a word that Dagster could keep; leaving takes up to 11 s
+HEAD_LOST_S = 25.0
 CLIENT = "ray://"
 _HOW = (
     f"Set {ADDRESS_VARIABLE} to host:port of the head (`ray start --head --port=6379` says it), to ray://host:10001 "
@@ -91,7 +92,8 @@ class Head:
         """`address` is for people. Ray's client finds out by itself that its server is lost; nobody else does."""
         self._address = address
         self._asked = "" if ray.util.client.ray.is_connected() else str(ray.get_runtime_context().gcs_address)
-        self._answered = self._looked = time.monotonic()
+        self._looked = time.monotonic()
+        self._silent_since: float | None = None
         self.lost = False
 
     def check(self) -> None:
@@ -103,10 +105,13 @@ class Head:
         try:
             _reach(self._asked)
         except OSError as error:
-            if now - self._answered >= HEAD_LOST_S:
-                raise self._loss(f"nothing has answered at {self._asked} for {now - self._answered:.0f} s") from error
+            # from the first look in vain, not from the last good one: looks may be far apart
+            self._silent_since = now if self._silent_since is None else self._silent_since
+            silent_s = now - self._silent_since
+            if silent_s >= HEAD_LOST_S:
+                raise self._loss(f"nothing has answered at {self._asked} for {silent_s:.0f} s") from error
         else:
-            self._answered = now
+            self._silent_since = None
 
     @contextmanager
     def needed(self) -> Iterator[None]:

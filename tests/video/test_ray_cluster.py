@@ -4,14 +4,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import video_pool_jobs as jobs_of
 
 from svta_models.media_store import open_store
 from svta_resources.profiles import PROFILES, profile_from
+from svta_resources.video import ray_cluster
 from svta_resources.video.pool import PoolError, open_pool
-from svta_resources.video.ray_cluster import SETTINGS, Cluster, checked_address, joined, settings_to_share
+from svta_resources.video.ray_cluster import SETTINGS, Cluster, Head, checked_address, joined, settings_to_share
 from svta_resources.video.shared_store import NotShared, shared
 
 
@@ -132,3 +134,27 @@ def test_a_worker_that_sees_another_store_refuses_to_work(tmp_path: Path) -> Non
         with pytest.raises(NotShared, match="not the same one.*Set SVTA_MEDIA_URL to s3://"):
             elsewhere()
     assert open_store(here).list("") == []
+
+
+def test_one_look_in_vain_after_a_long_pause_is_no_lost_head(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run may not ask for minutes, while it publishes; a head that restarts misses a look."""
+    now = [0.0]
+    monkeypatch.setattr(ray_cluster, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    client = SimpleNamespace(ray=SimpleNamespace(is_connected=lambda: False))
+    context = SimpleNamespace(gcs_address=closed)
+    head = Head(SimpleNamespace(util=SimpleNamespace(client=client), get_runtime_context=lambda: context), closed)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", int(closed.rpartition(":")[2])))
+        now[0] = 3600.0
+        head.check()  # in vain: nobody listens yet
+        server.listen()
+        now[0] += 2 * ray_cluster.HEAD_LOST_S
+        head.check()
+    for _ in range(2):  # in vain, and soon again
+        now[0] += ray_cluster.LOOK_EVERY_S
+        head.check()
+    assert not head.lost
+    now[0] += ray_cluster.HEAD_LOST_S
+    with open_pool_error(f"The head of the Ray cluster at {closed} is lost"):
+        head.check()
+    assert head.lost
